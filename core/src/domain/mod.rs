@@ -1,0 +1,15 @@
+//! The job's rules: codes, roles, the case and its fold, the household, visits, policy, masks.
+//!
+//! Pure: values in, values out; no I/O, no clock. Phone and server run this same code, so they give the same verdict with the same words.
+
+pub mod action;
+pub mod area;
+pub mod case;
+pub(crate) mod code;
+pub mod fact;
+pub mod grant;
+pub mod household;
+pub mod id;
+pub mod mask;
+pub mod policy;
+pub mod time;

@@ -1,0 +1,170 @@
+//! Enrolment: a one-time code becomes a key pair at the phone and a signed grant. `POST /v1/enrol`, framed.
+
+use std::fmt;
+use std::str::FromStr;
+
+use minicbor::{Decode, Encode};
+
+use super::error::WireError;
+use super::suite::{PublicKey, Purpose, Signature, Signer, verify};
+use super::sync::{SealedBytes, StreamInfo};
+use crate::domain::grant::Grant;
+use crate::domain::id::{DeviceId, Hash, Incarnation, StreamId};
+
+/// What the centre hands to a person, as a QR code or in words: where the server is, a one-time code, and the root key to pin.
+/// As text: `fieldgrid:1?server=URL&code=CODE&root=HEX`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Invite {
+    /// Base URL of the server.
+    pub server: String,
+    /// The one-time code.
+    pub code: String,
+    /// SHA-256 of the server's root key.
+    pub root: Hash,
+}
+
+impl fmt::Display for Invite {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "fieldgrid:1?server={}&code={}&root={}", self.server, self.code, self.root)
+    }
+}
+
+impl FromStr for Invite {
+    type Err = WireError;
+    fn from_str(text: &str) -> Result<Self, WireError> {
+        let malformed = WireError::Malformed("invite: scan the code again, or ask the centre for a new one");
+        let query = text.trim().strip_prefix("fieldgrid:1?").ok_or(malformed.clone())?;
+        let field = |name: &str| query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='));
+        Ok(Self {
+            server: field("server").ok_or(malformed.clone())?.to_owned(),
+            code: field("code").ok_or(malformed.clone())?.to_owned(),
+            root: field("root").and_then(|hex| hex.parse().ok()).ok_or(malformed)?,
+        })
+    }
+}
+
+/// The phone asks to be enrolled.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+pub struct EnrolRequest {
+    /// Protocol version.
+    #[n(0)]
+    pub version: u8,
+    /// The one-time code.
+    #[n(1)]
+    pub code: String,
+    /// The phone's public key.
+    #[n(2)]
+    pub key: PublicKey,
+    /// The first life of its store.
+    #[n(3)]
+    pub incarnation: Incarnation,
+    /// Over `code ‖ incarnation`: the phone has the key.
+    #[n(4)]
+    pub signature: Signature,
+}
+
+impl EnrolRequest {
+    /// A request signed with the phone's key.
+    #[must_use]
+    pub fn new(code: String, incarnation: Incarnation, signer: &dyn Signer) -> Self {
+        let signature = signer.sign(Purpose::Enrol, &Self::message(&code, incarnation));
+        Self { version: super::VERSION, code, key: signer.public(), incarnation, signature }
+    }
+
+    /// Whether the asker has the key.
+    #[must_use]
+    pub fn verify(&self) -> bool {
+        verify(&self.key, Purpose::Enrol, &Self::message(&self.code, self.incarnation), &self.signature)
+    }
+
+    fn message(code: &str, incarnation: Incarnation) -> Vec<u8> {
+        [code.as_bytes(), incarnation.as_bytes()].concat()
+    }
+}
+
+/// A grant with the server's signature over its bytes.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+pub struct SignedGrant {
+    /// The grant's bytes.
+    #[n(0)]
+    pub grant: SealedBytes,
+    /// The server's signature over them.
+    #[n(1)]
+    pub signature: Signature,
+}
+
+impl SignedGrant {
+    /// Signs a grant.
+    #[must_use]
+    pub fn sign(grant: &Grant, signer: &dyn Signer) -> Self {
+        let bytes = minicbor::to_vec(grant).expect("encoding into memory does not fail");
+        let signature = signer.sign(Purpose::Grant, &bytes);
+        Self { grant: SealedBytes(bytes), signature }
+    }
+
+    /// The grant, once `key` is seen to have signed it.
+    ///
+    /// # Errors
+    /// [`WireError`].
+    pub fn open(&self, key: &PublicKey) -> Result<Grant, WireError> {
+        if !verify(key, Purpose::Grant, &self.grant.0, &self.signature) {
+            return Err(WireError::Unverified("grant"));
+        }
+        minicbor::decode(&self.grant.0).map_err(|_| WireError::Malformed("grant"))
+    }
+}
+
+/// The server's keys: the root, pinned at enrolment, and the key in daily use, certified by it.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+pub struct ServerKeys {
+    /// The root key.
+    #[n(0)]
+    pub root: PublicKey,
+    /// The key that signs heads, grants and packs.
+    #[n(1)]
+    pub signing: PublicKey,
+    /// The root's signature over the signing key.
+    #[n(2)]
+    pub certificate: Signature,
+}
+
+impl ServerKeys {
+    /// Whether these are the keys of the server whose root the invite names.
+    #[must_use]
+    pub fn verify(&self, pinned: Hash) -> bool {
+        Hash::of(&[&self.root.0]) == pinned && verify(&self.root, Purpose::Key, &self.signing.0, &self.certificate)
+    }
+}
+
+/// The server's answer.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+pub struct EnrolAnswer {
+    /// Protocol version.
+    #[n(0)]
+    pub version: u8,
+    /// The device's identity.
+    #[n(1)]
+    pub device: DeviceId,
+    /// Its grant.
+    #[n(2)]
+    pub grant: SignedGrant,
+    /// The server's keys.
+    #[n(3)]
+    pub keys: ServerKeys,
+    /// The device's own stream.
+    #[n(4)]
+    pub stream: StreamId,
+    /// The streams it reads, its own included.
+    #[n(5)]
+    pub directory: Vec<StreamInfo>,
+    /// The server's clock, milliseconds since 1970.
+    #[n(6)]
+    pub now_ms: i64,
+    /// The person's display name.
+    #[n(7)]
+    pub name: Option<String>,
+}

@@ -1,0 +1,50 @@
+//! The outermost byte of a body: how it is compressed. Small bodies go plain; large ones as one zstd frame, within limits that are
+//! checked before memory is taken.
+
+use super::error::WireError;
+use super::limits::{MAX_BODY, MAX_BODY_PLAIN};
+
+/// Bodies below this go plain: zstd gains nothing on them.
+const PLAIN_BELOW: usize = 160;
+const PLAIN: u8 = 0;
+const ZSTD: u8 = 1;
+
+/// Wraps a body for sending. `level` is zstd's: phones use 19 for an evening's work, the server 3 for live answers.
+#[must_use]
+pub fn wrap(body: &[u8], level: i32) -> Vec<u8> {
+    if body.len() >= PLAIN_BELOW
+        && let Ok(mut packed) = zstd::bulk::compress(body, level)
+        && packed.len() + 1 < body.len()
+    {
+        packed.insert(0, ZSTD);
+        return packed;
+    }
+    [&[PLAIN], body].concat()
+}
+
+/// Unwraps a body.
+///
+/// # Errors
+/// [`WireError::TooLarge`] past the limits, [`WireError::Malformed`] for anything that is not a frame.
+pub fn unwrap(framed: &[u8]) -> Result<Vec<u8>, WireError> {
+    if framed.len() > MAX_BODY {
+        return Err(WireError::TooLarge("body"));
+    }
+    match framed.split_first() {
+        Some((&PLAIN, body)) => Ok(body.to_vec()),
+        Some((&ZSTD, packed)) => unzstd(packed, MAX_BODY_PLAIN),
+        _ => Err(WireError::Malformed("frame")),
+    }
+}
+
+/// Decompresses one zstd frame that may come to at most `limit` bytes.
+///
+/// # Errors
+/// [`WireError::TooLarge`] or [`WireError::Malformed`].
+pub fn unzstd(packed: &[u8], limit: usize) -> Result<Vec<u8>, WireError> {
+    let size = zstd::zstd_safe::get_frame_content_size(packed).ok().flatten().ok_or(WireError::Malformed("frame without its size"))?;
+    if size > limit as u64 {
+        return Err(WireError::TooLarge("decompressed body"));
+    }
+    zstd::bulk::decompress(packed, size as usize).map_err(|_| WireError::Malformed("zstd"))
+}
