@@ -13,3 +13,4 @@ pub mod id;
 pub mod mask;
 pub mod policy;
 pub mod time;
+pub mod words;
