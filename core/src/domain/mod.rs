@@ -12,5 +12,6 @@ pub mod household;
 pub mod id;
 pub mod mask;
 pub mod policy;
+pub mod server_fact;
 pub mod time;
 pub mod words;

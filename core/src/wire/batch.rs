@@ -214,6 +214,12 @@ impl Batch {
         Hash::of(&[&self.header_bytes])
     }
 
+    /// The header's bytes as signed.
+    #[must_use]
+    pub fn header_bytes(&self) -> &[u8] {
+        &self.header_bytes
+    }
+
     /// Checks the signature, and that the items are those the header names.
     ///
     /// # Errors

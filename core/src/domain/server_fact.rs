@@ -1,0 +1,70 @@
+//! What the server states: the bodies of its facts (`FactKind` 100 and above) other than verdicts and grants, which `wire` has.
+//!
+//! A body is the CBOR of the type named here. Views are in [`super::mask`].
+
+use minicbor::{Decode, Encode};
+use serde::{Deserialize, Serialize};
+
+use super::area::AreaCode;
+use super::code::codes;
+use super::id::{ActionId, OrgId, UserId};
+use super::time::Interval;
+
+/// Body of [`FactKind::CaseNumber`](super::fact::FactKind::CaseNumber); the subject is the case.
+/// `HZ` + 9-digit town + `yyyymmdd` (UTC+8) + 4-digit serial (`domain.md` §8).
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+#[cbor(array)]
+pub struct CaseNumber {
+    /// The number.
+    #[n(0)]
+    pub number: String,
+}
+
+/// Body of [`FactKind::Received`](super::fact::FactKind::Received): when the server received these actions. Without a subject: one fact names
+/// the actions of all cases that a batch brought into a stream.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+#[cbor(array)]
+pub struct Received {
+    /// The interval that holds the true time of doing; it ends with the receipt.
+    #[n(0)]
+    pub interval: Interval,
+    /// The actions.
+    #[n(1)]
+    pub actions: Vec<ActionId>,
+}
+
+/// Body of [`FactKind::StandsFor`](super::fact::FactKind::StandsFor); the subject is the case. The change that held these actions was refused:
+/// in the `seen` of others each id stands for what it had seen itself.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+#[cbor(array)]
+pub struct StandsFor {
+    /// The actions and their `seen`.
+    #[n(0)]
+    pub actions: Vec<(ActionId, Vec<ActionId>)>,
+}
+
+/// Body of [`FactKind::Reference`](super::fact::FactKind::Reference): rows that replace earlier ones with the same key.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+pub enum Reference {
+    /// Divisions and grids by code, with their names. The level follows from the code.
+    #[n(0)]
+    Areas(#[n(0)] Vec<(AreaCode, String)>),
+    /// Departments and centres, with their names.
+    #[n(1)]
+    Orgs(#[n(0)] Vec<(OrgId, String)>),
+    /// Display names of people.
+    #[n(2)]
+    People(#[n(0)] Vec<(UserId, String)>),
+}
+
+codes! {
+    /// Body of [`FactKind::Instruction`](super::fact::FactKind::Instruction): what the device is told to do.
+    pub enum Instruction {
+        /// Wipe the store: the device is revoked.
+        Wipe = 1 "wipe",
+        /// Reports only, until the centre approves this device: its outbox was found to be a copy.
+        ReportOnly = 2 "report_only",
+        /// The centre approved the device: everything its grant allows again.
+        Approved = 3 "approved",
+    }
+}
