@@ -65,6 +65,19 @@ impl Role {
         }
     }
 
+    /// The level on whose behalf the role decides; `None` for roles that do not decide (`domain.md` R11).
+    #[must_use]
+    pub const fn level(self) -> Option<Level> {
+        match self {
+            Self::GridMember | Self::GridHead => Some(Level::Grid),
+            Self::Community => Some(Level::Village),
+            Self::TownDispatcher | Self::TownLeader => Some(Level::Town),
+            Self::County => Some(Level::County),
+            Self::City => Some(Level::City),
+            _ => None,
+        }
+    }
+
     /// Whether devices of this role hold household documents (`domain.md` §0.8, §4.3). All others see masked views, or nothing.
     #[must_use]
     pub const fn holds_households(self) -> bool {
@@ -118,7 +131,7 @@ impl Grant {
     /// The author that actions under this grant carry.
     #[must_use]
     pub fn author(&self) -> Author {
-        Author { grant: self.id, role: self.role, org: self.org, scopes: self.scopes.clone() }
+        Author { grant: self.id, user: self.user, role: self.role, org: self.org, scopes: self.scopes.clone() }
     }
 
     /// The town of the first scope, when the scope is a town or lies in one.
@@ -136,14 +149,17 @@ pub struct Author {
     /// The grant it was done under.
     #[n(0)]
     pub grant: GrantId,
-    /// The role the grant gives.
+    /// The person: "own report", "not the finisher" and "assigned to" are said of people, and grants are renewed.
     #[n(1)]
+    pub user: UserId,
+    /// The role the grant gives.
+    #[n(2)]
     pub role: Role,
     /// The organisation the grant names.
-    #[n(2)]
+    #[n(3)]
     pub org: Option<OrgId>,
     /// The grant's areas.
-    #[n(3)]
+    #[n(4)]
     pub scopes: Vec<AreaCode>,
 }
 

@@ -179,6 +179,35 @@ impl Household {
         text(&self.fields, field)
     }
 
+    /// Persons who have not been ended (moved away, died).
+    pub fn living(&self) -> impl Iterator<Item = (PersonId, &Fields)> + '_ {
+        self.persons.iter().filter(|(_, person)| text(person, "ended").is_none()).map(|(id, person)| (*id, person))
+    }
+
+    /// The head: whom the household names, else whom the relation names (GB/T 4761 code 02, or 户主).
+    #[must_use]
+    pub fn head(&self) -> Option<(PersonId, &Fields)> {
+        let named = self.text("head").and_then(|id| id.parse().ok()).and_then(|id| Some((id, self.persons.get(&id)?)));
+        named.or_else(|| self.living().find(|(_, person)| is_head(person)))
+    }
+
+    /// The name that lists show: the head's, else the contact's.
+    #[must_use]
+    pub fn head_name(&self) -> Option<&str> {
+        self.head().and_then(|(_, head)| text(head, "name")).or_else(|| self.text("contact"))
+    }
+
+    /// The phone that lists show: the household's, else the head's.
+    #[must_use]
+    pub fn head_phone(&self) -> Option<&str> {
+        self.text("phone").or_else(|| self.head().and_then(|(_, head)| text(head, "phone")))
+    }
+
+    /// The household's tags.
+    pub fn tags(&self) -> impl Iterator<Item = &str> {
+        tags(&self.fields)
+    }
+
     /// The sensitive facts that the document names.
     pub fn sensitive(&self) -> impl Iterator<Item = FactId> + '_ {
         self.persons.values().filter_map(|person| text(person, "id_no")?.parse().ok())
@@ -192,4 +221,21 @@ pub fn text<'a>(fields: &'a Fields, field: &str) -> Option<&'a str> {
         Value::Text(text) => Some(text),
         _ => None,
     }
+}
+
+/// The tags that are set among these fields.
+pub fn tags(fields: &Fields) -> impl Iterator<Item = &str> {
+    fields.iter().filter(|(_, value)| **value == Value::Bool(true)).filter_map(|(name, _)| name.strip_prefix(TAG_PREFIX))
+}
+
+/// Whether these fields carry a care tag, or words of care (`domain.md` §4.2).
+#[must_use]
+pub fn needs_care(person: &Fields) -> bool {
+    tags(person).next().is_some() || text(person, "care").is_some_and(|care| !matches!(care.trim(), "" | "无"))
+}
+
+/// Whether a person's relation is that of the head.
+#[must_use]
+pub fn is_head(person: &Fields) -> bool {
+    matches!(text(person, "relation"), Some("02" | "户主"))
 }

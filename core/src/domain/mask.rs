@@ -4,8 +4,9 @@ use minicbor::{Decode, Encode};
 use serde::{Deserialize, Serialize};
 
 use super::area::AreaCode;
+use super::case::{Case, State};
 use super::code::codes;
-use super::household::Household;
+use super::household::{self, Household};
 use super::id::DocId;
 
 codes! {
@@ -48,26 +49,113 @@ pub struct HouseholdView {
     pub care: u32,
 }
 
+/// Where a case stands, for its reporter when he does not hold the case: a view, replaced whole (`domain.md` §9: the 「收到」 that riders value).
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+#[cbor(map)]
+pub struct CaseProgress {
+    /// The case.
+    #[n(0)]
+    pub case: DocId,
+    /// Where it stands.
+    #[n(1)]
+    pub state: State,
+    /// The case number, once accepted.
+    #[n(2)]
+    pub number: Option<String>,
+    /// The reply to the reporter.
+    #[n(3)]
+    pub reply: Option<String>,
+    /// When the server last had news of it, milliseconds since 1970.
+    #[n(4)]
+    pub updated_ms: i64,
+}
+
+impl CaseProgress {
+    /// What the reporter may know of a case.
+    #[must_use]
+    pub fn of(id: DocId, case: &Case, number: Option<&str>, updated_ms: i64) -> Self {
+        Self { case: id, state: case.state, number: number.map(str::to_owned), reply: case.reply.clone(), updated_ms }
+    }
+}
+
 /// The masked view of a household.
 #[must_use]
-pub fn household(_id: DocId, _household: &Household, _grid: Option<AreaCode>, _class: MaskClass) -> HouseholdView {
-    unimplemented!()
+pub fn household(id: DocId, household: &Household, grid: Option<AreaCode>, class: MaskClass) -> HouseholdView {
+    let place = HouseholdView { household: id, class, grid, address: place(household), name: None, phone: None, persons: 0, care: 0 };
+    match class {
+        MaskClass::Desk => HouseholdView {
+            name: household.head_name().map(name),
+            phone: household.head_phone().map(phone).filter(|masked| !masked.is_empty()),
+            persons: count(household.living().count()),
+            care: count(household.living().filter(|(_, person)| household::needs_care(person)).count()),
+            ..place
+        },
+        _ => place,
+    }
 }
 
-/// 张三 → 张*, 欧阳娜娜 → 欧阳**.
-#[must_use]
-pub fn name(_name: &str) -> String {
-    unimplemented!()
+fn count(n: usize) -> u32 {
+    u32::try_from(n).unwrap_or(u32::MAX)
 }
 
-/// 13812348000 → 138****8000.
-#[must_use]
-pub fn phone(_phone: &str) -> String {
-    unimplemented!()
+/// The address as far as the building.
+fn place(household: &Household) -> Option<String> {
+    let mut place = household.text("address").map(address).unwrap_or_default();
+    if let Some(building) = household.text("building").map(address)
+        && !place.ends_with(&building)
+    {
+        place.push_str(&building);
+    }
+    (!place.is_empty()).then_some(place)
 }
 
-/// 610702198001010017 → 610702********0017.
+/// Two-character surnames in common use.
+const COMPOUND_SURNAMES: &[&str] =
+    &["欧阳", "司马", "上官", "诸葛", "夏侯", "皇甫", "尉迟", "公孙", "慕容", "司徒", "令狐", "东方", "南宫", "长孙", "宇文", "轩辕"];
+
+/// 张三 → 张*, 欧阳娜娜 → 欧阳**. A single character shows nothing.
 #[must_use]
-pub fn id_no(_id_no: &str) -> String {
-    unimplemented!()
+pub fn name(name: &str) -> String {
+    let chars: Vec<char> = name.trim().chars().collect();
+    let compound = chars.len() > 2 && COMPOUND_SURNAMES.iter().any(|surname| surname.chars().eq(chars[..2].iter().copied()));
+    let shown = if compound { 2 } else { usize::from(chars.len() > 1) };
+    chars.iter().take(shown).copied().chain(chars.iter().skip(shown).map(|_| '*')).collect()
+}
+
+/// 13812348000 → 138****8000; of a landline the area code and nothing else; of several numbers the first.
+#[must_use]
+pub fn phone(phone: &str) -> String {
+    let first = phone.split(|c: char| !(c.is_ascii_digit() || matches!(c, '-' | '+' | ' '))).find(|part| part.bytes().any(|b| b.is_ascii_digit()));
+    let digits: String = first.unwrap_or_default().chars().filter(char::is_ascii_digit).collect();
+    match digits.len() {
+        0 => String::new(),
+        11 if digits.starts_with('1') => format!("{}****{}", &digits[..3], &digits[7..]),
+        10..=12 if digits.starts_with('0') => format!("{}****", &digits[..4]),
+        _ => "****".to_owned(),
+    }
+}
+
+/// 610702198001010017 → 610702********0017; what is too short to be an identity number shows nothing.
+#[must_use]
+pub fn id_no(id_no: &str) -> String {
+    let chars: Vec<char> = id_no.trim().chars().collect();
+    let (front, back) = if chars.len() >= 15 { (6, 4) } else { (0, 0) };
+    chars.iter().enumerate().map(|(i, c)| if i < front || i + back >= chars.len() { *c } else { '*' }).collect()
+}
+
+/// Words after which an address names the inside of a building.
+const INSIDE: &[&str] = &["单元", "层", "楼道", "室", "房"];
+/// Words that end the name of a building.
+const BUILDING: &[&str] = &["号楼", "栋", "幢", "座"];
+
+/// An address as far as the building: 东大街12号3号楼2单元501室 → 东大街12号3号楼.
+#[must_use]
+pub fn address(address: &str) -> String {
+    let address = address.trim();
+    if let Some(end) = BUILDING.iter().filter_map(|word| address.find(word).map(|at| at + word.len())).min() {
+        return address[..end].to_owned();
+    }
+    let Some(inside) = INSIDE.iter().filter_map(|word| address.find(word)).min() else { return address.to_owned() };
+    let outside = address[..inside].trim_end_matches(|c: char| c.is_ascii_alphanumeric() || "一二三四五六七八九十甲乙丙丁-–".contains(c));
+    outside.to_owned()
 }

@@ -1,5 +1,7 @@
 //! The case: states, the table of kinds, and the fold from actions to what the case is (`domain.md` §3).
 
+pub mod kinds;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -71,6 +73,14 @@ codes! {
         SeenMissing = 12 "seen_missing",
         /// It was admitted too late (R4).
         Late = 13 "late",
+    }
+}
+
+impl State {
+    /// Whether the case has come to an end.
+    #[must_use]
+    pub const fn is_end(self) -> bool {
+        matches!(self, Self::Closed | Self::Rejected | Self::Withdrawn | Self::Merged | Self::Void)
     }
 }
 
