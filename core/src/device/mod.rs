@@ -1,1 +1,5 @@
 //! The phone.
+
+pub mod runner;
+pub mod sync;
+pub mod transport;

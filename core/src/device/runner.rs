@@ -1,0 +1,320 @@
+//! Drives the sync machine with a store, a transport and the clock.
+//!
+//! Work is spawned and its handle awaited, so a caller may drop any future here: the work goes on, or was never begun. Nothing waits without a
+//! bound. SQLite runs on blocking threads, never in a polled body.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use tokio::sync::{Notify, watch};
+use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::time::{Instant, sleep, timeout};
+
+use super::sync::{Ask, Effect, Event, Outcome, Outgoing, StoreFault, SyncMachine, SyncSummary, Wait, WaitReason};
+use super::transport::{News, PackPart, Transport, TransportError};
+use crate::env::Environment;
+use crate::wire::error::{ErrorBody, ErrorKind};
+use crate::wire::sync::{Answer, Token};
+
+/// What sync needs of a store. Every method is one transaction: done, or not begun.
+pub trait SyncStore: Send + Sync + std::fmt::Debug + 'static {
+    /// Seals what is unsent and readies a request. A batch is stored before it is in one.
+    ///
+    /// # Errors
+    /// [`StoreFault`].
+    fn prepare(&self, ask: Ask) -> Result<Outgoing, StoreFault>;
+    /// Applies an answer: entries and cursors together.
+    ///
+    /// # Errors
+    /// [`StoreFault`].
+    fn apply(&self, answer: &Answer) -> Result<Outcome, StoreFault>;
+    /// Applies an area pack's file.
+    ///
+    /// # Errors
+    /// [`StoreFault`].
+    fn apply_pack(&self, file: &[u8]) -> Result<(), StoreFault>;
+    /// The session's token.
+    fn token(&self) -> Option<Token>;
+    /// Forgets everything, for good.
+    ///
+    /// # Errors
+    /// [`StoreFault`].
+    fn wipe(&self) -> Result<(), StoreFault>;
+}
+
+/// How often the background looks.
+#[derive(Debug, Clone, Copy)]
+pub struct Pace {
+    /// Between looks while no event stream is open.
+    pub poll: Duration,
+    /// Between looks while one is: it may have died without a word.
+    pub poll_with_news: Duration,
+    /// How long a save waits for others to go out together with it.
+    pub gather: Duration,
+    /// Whether to listen to "something new" at all. An open line costs some 30 bytes every 15 s.
+    pub listen: bool,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self { poll: Duration::from_secs(120), poll_with_news: Duration::from_secs(900), gather: Duration::from_millis(500), listen: true }
+    }
+}
+
+/// How sync stands now.
+#[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize)]
+pub struct SyncStatus {
+    /// Whether the background runs.
+    pub background: bool,
+    /// Whether a round is under way.
+    pub syncing: bool,
+    /// Why the phone waits, and how long in all; none when the last round exchanged everything.
+    pub wait: Option<Wait>,
+    /// When the wait ends by this phone's wall clock, milliseconds since 1970.
+    pub next_try_ms: Option<i64>,
+    /// What the last round did.
+    pub last: Option<SyncSummary>,
+}
+
+/// Longest that one exchange may take, whatever the transport promises.
+const EXCHANGE: Duration = Duration::from_secs(20 * 60);
+/// Longest that stopping waits for what is under way.
+const STOPPING: Duration = Duration::from_secs(5);
+/// First pause before an event stream that failed is opened again; doubles up to the longest.
+const LISTEN_AGAIN: Duration = Duration::from_secs(30);
+const LISTEN_AGAIN_CAP: Duration = Duration::from_secs(30 * 60);
+
+/// The runner of one store. Clones share it; the background ends with the last of them.
+#[derive(Debug, Clone)]
+pub struct Runner {
+    inner: Arc<Inner>,
+    background: Arc<Mutex<Option<Background>>>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    store: Arc<dyn SyncStore>,
+    transport: Arc<dyn Transport>,
+    env: Arc<dyn Environment>,
+    runtime: Handle,
+    pace: Pace,
+    machine: tokio::sync::Mutex<SyncMachine>,
+    status: watch::Sender<SyncStatus>,
+    saved: Notify,
+    wake: Notify,
+}
+
+#[derive(Debug)]
+struct Background {
+    stop: watch::Sender<bool>,
+    task: JoinHandle<()>,
+}
+
+impl Runner {
+    /// A runner that works on `runtime`. Nothing runs yet.
+    #[must_use]
+    pub fn new(store: Arc<dyn SyncStore>, transport: Arc<dyn Transport>, env: Arc<dyn Environment>, runtime: Handle, pace: Pace) -> Self {
+        let machine = tokio::sync::Mutex::new(SyncMachine::new(env.clone()));
+        let (status, _) = watch::channel(SyncStatus::default());
+        let (saved, wake) = (Notify::new(), Notify::new());
+        Self { inner: Arc::new(Inner { store, transport, env, runtime, pace, machine, status, saved, wake }), background: Arc::default() }
+    }
+
+    /// One round now, whatever wait is on: until everything is exchanged or something makes it wait (`SyncSummary::wait`). When a round is under
+    /// way already, this one follows it.
+    pub async fn sync_once(&self) -> SyncSummary {
+        let inner = self.inner.clone();
+        let round = self.inner.runtime.spawn(async move { inner.round().await });
+        round.await.unwrap_or_else(|_| SyncSummary { wait: Some(Wait { ms: 0, reason: WaitReason::Storage }), ..SyncSummary::default() })
+    }
+
+    /// Syncs by itself from now on: at once, after saves, when the server has news, and from time to time. Twice is once.
+    pub fn start(&self) {
+        let mut background = self.background();
+        if background.is_some() {
+            return;
+        }
+        let (stop, stopped) = watch::channel(false);
+        let inner = self.inner.clone();
+        let task = self.inner.runtime.spawn(async move { inner.run(stopped).await });
+        self.inner.status.send_modify(|status| status.background = true);
+        *background = Some(Background { stop, task });
+    }
+
+    /// Stops the background, within five seconds. What was under way is sent again next time.
+    pub async fn stop(&self) {
+        let Some(Background { stop, mut task }) = self.background().take() else {
+            return;
+        };
+        stop.send_replace(true);
+        if timeout(STOPPING, &mut task).await.is_err() {
+            task.abort();
+        }
+        self.inner.status.send_modify(|status| {
+            status.background = false;
+            status.syncing = false;
+        });
+    }
+
+    /// Says that something was saved: the background sends it soon, unless it is waiting for a reason.
+    pub fn saved(&self) {
+        self.inner.saved.notify_one();
+    }
+
+    /// Says that the network is back or the app is in front: the background stops waiting and tries.
+    pub fn wake(&self) {
+        self.inner.wake.notify_one();
+    }
+
+    /// How sync stands; the receiver holds the present value first.
+    #[must_use]
+    pub fn status(&self) -> watch::Receiver<SyncStatus> {
+        self.inner.status.subscribe()
+    }
+
+    fn background(&self) -> std::sync::MutexGuard<'_, Option<Background>> {
+        self.background.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    async fn run(&self, mut stop: watch::Receiver<bool>) {
+        let mut news: Option<Box<dyn News>> = None;
+        let mut listening = Listening::default();
+        loop {
+            let summary = tokio::select! {
+                summary = self.round() => summary,
+                () = told(&mut stop) => return,
+            };
+            if summary.wait.is_none() && news.is_none() && self.pace.listen && listening.due() {
+                tokio::select! {
+                    opened = self.listen() => match opened {
+                        // What came between the round and the open line is fetched by one more round.
+                        Some(line) => {
+                            news = Some(line);
+                            listening.opened();
+                            continue;
+                        }
+                        None => listening.failed(),
+                    },
+                    () = told(&mut stop) => return,
+                }
+            }
+            let pause = match summary.wait {
+                Some(wait) => Duration::from_millis(wait.ms),
+                None if news.is_some() => self.pace.poll_with_news,
+                None => self.pace.poll,
+            };
+            tokio::select! {
+                () = told(&mut stop) => return,
+                () = sleep(pause) => {}
+                () = self.wake.notified() => {}
+                () = self.saved.notified(), if summary.wait.is_none() => sleep(self.pace.gather).await,
+                heard = hear(&mut news) => if heard.is_err() {
+                    news = None;
+                    listening.failed();
+                },
+            }
+        }
+    }
+
+    async fn listen(&self) -> Option<Box<dyn News>> {
+        let token = self.blocking(|store| Ok(store.token())).await.ok()??;
+        timeout(EXCHANGE, self.transport.news(token)).await.ok()?.ok()
+    }
+
+    /// One round, to its end or its first wait.
+    async fn round(&self) -> SyncSummary {
+        let mut machine = self.machine.lock().await;
+        self.status.send_modify(|status| status.syncing = true);
+        let mut event = Event::Due;
+        let summary = loop {
+            event = match machine.handle(event) {
+                Some(Effect::Prepare(ask)) => self.blocking(move |store| store.prepare(ask)).await.map_or_else(Event::StoreFailed, Event::Prepared),
+                Some(Effect::Send(body)) => self.exchange(self.transport.sync(body)).await.map_or_else(Event::Failed, Event::Answered),
+                Some(Effect::Apply(answer)) => self.blocking(move |store| store.apply(&answer)).await.map_or_else(Event::StoreFailed, Event::Applied),
+                Some(Effect::FetchPack(pack, offset)) => Event::Pack(self.fetch(pack, offset).await),
+                Some(Effect::ApplyPack(file)) => {
+                    self.blocking(move |store| store.apply_pack(&file)).await.map_or_else(Event::StoreFailed, |()| Event::PackApplied)
+                }
+                Some(Effect::Wipe) => {
+                    if let Err(fault) = self.blocking(|store| store.wipe()).await {
+                        tracing::error!(?fault, "the store of a revoked device could not be wiped; trying again at the next start");
+                    }
+                    Event::Due
+                }
+                Some(Effect::Finished(summary)) => break summary,
+                Some(Effect::Wait(_)) | None => break machine.summary(),
+            };
+        };
+        self.status.send_modify(|status| {
+            status.syncing = false;
+            status.wait = summary.wait;
+            status.next_try_ms = summary.wait.map(|wait| self.env.wall_ms().saturating_add(i64::try_from(wait.ms).unwrap_or(i64::MAX)));
+            status.last = Some(summary.clone());
+        });
+        summary
+    }
+
+    async fn fetch(&self, pack: crate::wire::sync::PackRef, offset: u64) -> PackPart {
+        let broken = |broke| PackPart { broke: Some(broke), ..PackPart::default() };
+        let Ok(Some(token)) = self.blocking(|store| Ok(store.token())).await else {
+            let reason = "no session".to_owned();
+            return broken(TransportError::Refused(ErrorBody { kind: ErrorKind::Unauthenticated, reason, retry_after_s: None }));
+        };
+        let part = timeout(EXCHANGE, self.transport.pack(token, pack.at.stream, pack.sha256, offset)).await;
+        part.unwrap_or_else(|_| broken(TransportError::Timeout))
+    }
+
+    async fn exchange<T>(&self, exchange: impl Future<Output = Result<T, TransportError>>) -> Result<T, TransportError> {
+        timeout(EXCHANGE, exchange).await.unwrap_or(Err(TransportError::Timeout))
+    }
+
+    async fn blocking<T: Send + 'static>(&self, work: impl FnOnce(&dyn SyncStore) -> Result<T, StoreFault> + Send + 'static) -> Result<T, StoreFault> {
+        let store = self.store.clone();
+        spawn_blocking(move || work(&*store)).await.unwrap_or(Err(StoreFault::Storage))
+    }
+}
+
+/// When the event stream may be opened again.
+#[derive(Debug, Default)]
+struct Listening {
+    failures: u32,
+    not_before: Option<Instant>,
+    opened: Option<Instant>,
+}
+
+impl Listening {
+    fn due(&self) -> bool {
+        self.not_before.is_none_or(|at| at <= Instant::now())
+    }
+
+    fn opened(&mut self) {
+        self.opened = Some(Instant::now());
+    }
+
+    /// A line that held for a while was a good one; only short ones make the pauses longer.
+    fn failed(&mut self) {
+        if self.opened.take().is_some_and(|opened| opened.elapsed() > LISTEN_AGAIN_CAP) {
+            self.failures = 0;
+        }
+        self.not_before = Some(Instant::now() + (LISTEN_AGAIN * (1 << self.failures.min(10))).min(LISTEN_AGAIN_CAP));
+        self.failures += 1;
+    }
+}
+
+/// Ends when the background is to stop, also because no handle of it is left.
+async fn told(stop: &mut watch::Receiver<bool>) {
+    let _ = stop.wait_for(|stop| *stop).await;
+}
+
+async fn hear(news: &mut Option<Box<dyn News>>) -> Result<(), TransportError> {
+    match news {
+        Some(line) => line.next().await,
+        None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,528 @@
+//! The sync state machine: events in, effects out, no I/O and no clock. It always has exactly one thing outstanding: an effect that its
+//! driver ([`super::runner`]) carries out and answers with the next event, or a wait.
+//!
+//! What it promises, whatever the server, the network or the store do:
+//! - one outstanding request; only the answer with its nonce is applied;
+//! - asking again at once needs progress, or a reason that holds once (the server wants the state; the token ended). Everything else waits,
+//!   so no server can make a phone spin;
+//! - every wait has a bound ([`MAX_WAIT_MS`]) and a reason code that a person can act on ([`WaitReason`]).
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use super::transport::{PackPart, TransportError};
+use crate::domain::code::codes;
+use crate::domain::id::Hash;
+use crate::env::{Environment, random};
+use crate::wire::error::{ErrorBody, ErrorKind, WireError};
+use crate::wire::frame;
+use crate::wire::sync::{Answer, PackRef};
+
+/// The first wait after a failure lies between half of this and all of it; each further one doubles.
+pub const FIRST_WAIT_MS: u64 = 2_000;
+/// Longest wait after failures that may pass by themselves.
+pub const BACKOFF_CAP_MS: u64 = 5 * 60_000;
+/// Longest wait at all: what needs a person, or a server that asks for more.
+pub const MAX_WAIT_MS: u64 = 60 * 60_000;
+/// Longest area pack that is fetched, bytes.
+pub const MAX_PACK: u64 = 32 << 20;
+/// Wait for what only a person can put right; asking by hand cuts it short.
+const PERSON_WAIT_MS: u64 = 15 * 60_000;
+/// Most requests without a wait between them.
+const MAX_ASKS: u32 = 1_000;
+/// Most requests one after the other that brought nothing: an ended token, a state asked for and a pack named make three.
+const MAX_FRUITLESS: u32 = 4;
+
+codes! {
+    /// Why the phone waits before it asks again.
+    pub enum WaitReason {
+        /// Nothing is wrong: the next look is due later.
+        Scheduled = 1 "scheduled",
+        /// No connection to the server.
+        NoNetwork = 2 "no_network",
+        /// The server did not answer in time.
+        Timeout = 3 "timeout",
+        /// The server is busy, or this phone asked too often; it said when to come again.
+        ServerBusy = 4 "server_busy",
+        /// The server failed.
+        ServerFailed = 5 "server_failed",
+        /// The device is not enrolled.
+        NotEnrolled = 6 "not_enrolled",
+        /// The server does not recognise the device's signature.
+        NotRecognised = 7 "not_recognised",
+        /// The device is revoked.
+        Revoked = 8 "revoked",
+        /// The server speaks a newer version of the protocol, or no longer this one.
+        NeedsUpdate = 9 "needs_update",
+        /// The phone's clock is outside the time for which the server's certificate holds.
+        Clock = 10 "clock",
+        /// The server's certificate is not trusted.
+        Untrusted = 11 "untrusted",
+        /// What came back is not an answer to the request: a login page of the network, or a damaged answer.
+        BadAnswer = 12 "bad_answer",
+        /// The server does not take the request.
+        Rejected = 13 "rejected",
+        /// The phone's own storage failed.
+        Storage = 14 "storage",
+    }
+}
+
+impl WaitReason {
+    /// What to tell a person, in Chinese and English: what is the matter and what to do.
+    #[must_use]
+    pub const fn words(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Scheduled => ("一切正常,稍后自动同步", "All is well; the next sync comes by itself"),
+            Self::NoNetwork => ("没有网络,记录已保存在本机,有网后自动上传", "No network. Records are safe on this phone and go out when there is one"),
+            Self::Timeout => ("中心没有及时应答,稍后自动重试", "The centre did not answer in time; trying again by itself"),
+            Self::ServerBusy => ("中心正忙,稍后自动重试", "The centre is busy; trying again by itself"),
+            Self::ServerFailed => ("中心服务出错,稍后自动重试;持续出现请联系镇街中心", "The centre's server failed; trying again. If it goes on, call the town centre"),
+            Self::NotEnrolled => ("本机尚未入网,请扫描镇街中心的二维码", "This phone is not enrolled; scan the town centre's code"),
+            Self::NotRecognised => ("中心不认识本机,请到镇街中心重新入网", "The centre does not recognise this phone; enrol again at the town centre"),
+            Self::Revoked => ("本机已被吊销,请到镇街中心办理", "This phone is revoked; go to the town centre"),
+            Self::NeedsUpdate => ("版本过旧,请更新应用;未上传的记录都在本机", "This version is too old; update the app. Unsent records stay on this phone"),
+            Self::Clock => ("手机时间不对,请校准日期和时间", "The phone's clock is wrong; set date and time"),
+            Self::Untrusted => ("服务器证书不可信,请更换网络或联系镇街中心", "The server's certificate is not trusted; change network or call the town centre"),
+            Self::BadAnswer => ("收到的不是中心的应答,请检查网络是否需要登录", "That was not the centre's answer; see whether this network wants a login"),
+            Self::Rejected => ("中心不接受请求,请联系镇街中心", "The centre does not take the request; call the town centre"),
+            Self::Storage => ("本机存储出错,请检查剩余空间", "This phone's storage failed; see whether there is space left"),
+            Self::Other(_) => ("等待中,稍后自动重试", "Waiting; trying again by itself"),
+        }
+    }
+}
+
+/// A wait, with its bound and its reason.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+pub struct Wait {
+    /// How long, milliseconds; never more than [`MAX_WAIT_MS`].
+    pub ms: u64,
+    /// Why.
+    pub reason: WaitReason,
+}
+
+/// What one round of sync did. Bytes are those of message bodies, without HTTP.
+#[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize)]
+pub struct SyncSummary {
+    /// Bytes sent.
+    pub sent_bytes: u64,
+    /// Bytes received.
+    pub received_bytes: u64,
+    /// Requests sent.
+    pub round_trips: u32,
+    /// Stream entries applied.
+    pub entries: u64,
+    /// Batches that got their verdict.
+    pub receipts: u64,
+    /// Items that were refused.
+    pub refused: u64,
+    /// Area packs applied.
+    pub packs: u32,
+    /// Why it ended before everything was exchanged; none when it is done.
+    pub wait: Option<Wait>,
+}
+
+/// What the next request is to carry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Ask {
+    /// The whole state, not only its hash.
+    pub send_state: bool,
+    /// The device's signature instead of the token.
+    pub sign: bool,
+}
+
+/// A request, ready to be sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outgoing {
+    /// Its nonce.
+    pub nonce: u32,
+    /// The framed body.
+    pub body: Vec<u8>,
+    /// Whether it is signed: the store signs by itself when it has no token.
+    pub signed: bool,
+    /// Whether it carries the state.
+    pub has_state: bool,
+}
+
+/// What an answer came to once it was applied.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Outcome {
+    /// Entries applied.
+    pub entries: u64,
+    /// Batches that got their verdict.
+    pub receipts: u64,
+    /// Items that were refused.
+    pub refused: u64,
+    /// Anything changed: entries, receipts, batches now held, cursors stepped back, a new directory.
+    pub progress: bool,
+    /// There is more to fetch or to send: ask again at once.
+    pub more: bool,
+    /// The server wants the state.
+    pub need_state: bool,
+    /// Packs to fetch first.
+    pub packs: Vec<PackRef>,
+}
+
+/// How the store failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StoreFault {
+    /// The device is not enrolled.
+    NotEnrolled,
+    /// What was to be applied does not verify; nothing was changed.
+    BadData,
+    /// Storage failed; nothing was changed.
+    Storage,
+}
+
+/// What happened.
+#[derive(Debug, Clone)]
+pub enum Event {
+    /// It is time: at the start of a round, or when a wait is over or cut short. Whatever was outstanding counts as lost.
+    Due,
+    /// The request is stored and ready.
+    Prepared(Outgoing),
+    /// A framed answer.
+    Answered(Vec<u8>),
+    /// No answer: the network, or the server's refusal.
+    Failed(TransportError),
+    /// The answer is applied.
+    Applied(Outcome),
+    /// What came of a pack.
+    Pack(PackPart),
+    /// The pack is applied.
+    PackApplied,
+    /// The store could not do what it was asked.
+    StoreFailed(StoreFault),
+}
+
+/// What the driver is to do now.
+#[derive(Debug)]
+pub enum Effect {
+    /// Have the store prepare a request; then [`Event::Prepared`] or [`Event::StoreFailed`].
+    Prepare(Ask),
+    /// Send the framed body; then [`Event::Answered`] or [`Event::Failed`].
+    Send(Vec<u8>),
+    /// Have the store apply the answer; then [`Event::Applied`] or [`Event::StoreFailed`].
+    Apply(Box<Answer>),
+    /// Fetch the pack from an offset on; then [`Event::Pack`].
+    FetchPack(PackRef, u64),
+    /// Have the store apply the pack's file; then [`Event::PackApplied`] or [`Event::StoreFailed`].
+    ApplyPack(Vec<u8>),
+    /// Wait; then [`Event::Due`].
+    Wait(Wait),
+    /// The round is over; all is exchanged.
+    Finished(SyncSummary),
+    /// The device is revoked: wipe the store. There is nothing after this.
+    Wipe,
+}
+
+#[derive(Debug)]
+enum State {
+    Idle,
+    Preparing,
+    Asking(Asked),
+    Applying(Asked),
+    Fetching,
+    ApplyingPack,
+    BackingOff,
+    Revoked,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Asked {
+    nonce: u32,
+    signed: bool,
+    has_state: bool,
+}
+
+/// The machine.
+#[derive(Debug)]
+pub struct SyncMachine {
+    env: Arc<dyn Environment>,
+    state: State,
+    ask: Ask,
+    packs: VecDeque<PackRef>,
+    partial: Partial,
+    /// Failures one after the other, without progress between them.
+    failures: u32,
+    /// Requests one after the other that brought nothing.
+    fruitless: u32,
+    /// Requests since the last wait.
+    asks: u32,
+    summary: SyncSummary,
+}
+
+/// What is here of a pack.
+#[derive(Debug, Default)]
+struct Partial {
+    sha256: Hash,
+    bytes: Vec<u8>,
+}
+
+impl SyncMachine {
+    /// A machine with nothing outstanding. `env` gives the jitter.
+    #[must_use]
+    pub fn new(env: Arc<dyn Environment>) -> Self {
+        Self {
+            env,
+            state: State::Idle,
+            ask: Ask::default(),
+            packs: VecDeque::new(),
+            partial: Partial::default(),
+            failures: 0,
+            fruitless: 0,
+            asks: 0,
+            summary: SyncSummary::default(),
+        }
+    }
+
+    /// What the round has come to so far.
+    #[must_use]
+    pub fn summary(&self) -> SyncSummary {
+        self.summary.clone()
+    }
+
+    /// Takes an event and says what to do next; `None` when the event belongs to something that is no longer outstanding.
+    pub fn handle(&mut self, event: Event) -> Option<Effect> {
+        Some(match (std::mem::replace(&mut self.state, State::Idle), event) {
+            (State::Revoked, Event::Due) => self.revoked(),
+            (State::Idle, Event::Due) => {
+                self.summary = SyncSummary::default();
+                self.begin()
+            }
+            (_, Event::Due) => self.begin(),
+            (State::Preparing, Event::Prepared(outgoing)) => self.send(outgoing),
+            (State::Asking(asked), Event::Answered(framed)) => self.answered(asked, &framed),
+            (State::Asking(asked), Event::Failed(error)) => {
+                self.ask = Ask { send_state: asked.has_state, sign: asked.signed };
+                self.failed(error, asked.signed)
+            }
+            (State::Applying(asked), Event::Applied(outcome)) => self.applied(outcome, asked),
+            (State::Fetching, Event::Pack(part)) => self.pack_part(part),
+            (State::ApplyingPack, Event::PackApplied) => self.pack_applied(),
+            (State::Preparing | State::Applying(_) | State::ApplyingPack, Event::StoreFailed(fault)) => self.store_failed(fault),
+            (state, _) => {
+                self.state = state;
+                return None;
+            }
+        })
+    }
+
+    fn begin(&mut self) -> Effect {
+        self.summary.wait = None;
+        self.asks = 0;
+        self.fruitless = 0;
+        self.go_on()
+    }
+
+    /// The next step: the rest of a pack, or a request.
+    fn go_on(&mut self) -> Effect {
+        self.asks += 1;
+        self.fruitless += 1;
+        if self.fruitless > MAX_FRUITLESS {
+            return self.back_off(WaitReason::BadAnswer);
+        }
+        if self.asks > MAX_ASKS {
+            return self.wait(FIRST_WAIT_MS, WaitReason::Scheduled);
+        }
+        if let Some(pack) = self.packs.front().cloned() {
+            if self.partial.sha256 != pack.sha256 {
+                self.partial = Partial { sha256: pack.sha256, bytes: Vec::new() };
+            }
+            self.state = State::Fetching;
+            return Effect::FetchPack(pack, self.partial.bytes.len() as u64);
+        }
+        self.state = State::Preparing;
+        Effect::Prepare(self.ask)
+    }
+
+    fn send(&mut self, outgoing: Outgoing) -> Effect {
+        self.state = State::Asking(Asked { nonce: outgoing.nonce, signed: outgoing.signed, has_state: outgoing.has_state });
+        self.ask = Ask::default();
+        self.summary.round_trips += 1;
+        self.summary.sent_bytes += outgoing.body.len() as u64;
+        Effect::Send(outgoing.body)
+    }
+
+    fn answered(&mut self, asked: Asked, framed: &[u8]) -> Effect {
+        self.summary.received_bytes += framed.len() as u64;
+        match frame::unwrap(framed).and_then(|body| Answer::from_bytes(&body)) {
+            Ok(answer) if answer.nonce == asked.nonce => {
+                self.state = State::Applying(asked);
+                Effect::Apply(Box::new(answer))
+            }
+            Err(WireError::NewerVersion(_)) => self.wait_for_person(WaitReason::NeedsUpdate),
+            Ok(_) | Err(_) => self.back_off(WaitReason::BadAnswer),
+        }
+    }
+
+    fn applied(&mut self, outcome: Outcome, asked: Asked) -> Effect {
+        self.summary.entries += outcome.entries;
+        self.summary.receipts += outcome.receipts;
+        self.summary.refused += outcome.refused;
+        if outcome.progress {
+            self.progressed();
+        }
+        if outcome.need_state {
+            if asked.has_state {
+                return self.back_off(WaitReason::BadAnswer);
+            }
+            self.ask.send_state = true;
+            return self.go_on();
+        }
+        if outcome.packs.iter().any(|pack| pack.size > MAX_PACK) {
+            return self.back_off(WaitReason::BadAnswer);
+        }
+        let more = outcome.more || !outcome.packs.is_empty();
+        self.packs = outcome.packs.into();
+        if more {
+            return self.go_on();
+        }
+        self.failures = 0;
+        self.state = State::Idle;
+        Effect::Finished(self.summary())
+    }
+
+    fn pack_part(&mut self, part: PackPart) -> Effect {
+        let Some(pack) = self.packs.front().cloned() else {
+            return self.go_on();
+        };
+        self.summary.received_bytes += part.bytes.len() as u64;
+        self.summary.round_trips += 1;
+        let fits = self.partial.bytes.len() as u64 + part.bytes.len() as u64 <= pack.size;
+        if !fits || part.total.is_some_and(|total| total != pack.size) {
+            self.partial = Partial::default();
+            return self.back_off(WaitReason::BadAnswer);
+        }
+        if !part.bytes.is_empty() {
+            self.partial.bytes.extend_from_slice(&part.bytes);
+            self.progressed();
+        }
+        if self.partial.bytes.len() as u64 == pack.size {
+            let Partial { sha256, bytes } = std::mem::take(&mut self.partial);
+            if Hash::of(&[&bytes]) != sha256 {
+                return self.back_off(WaitReason::BadAnswer);
+            }
+            self.state = State::ApplyingPack;
+            return Effect::ApplyPack(bytes);
+        }
+        match part.broke {
+            // The server has built a newer one since: it names that when asked again.
+            Some(TransportError::Refused(ErrorBody { kind: ErrorKind::NotFound, .. })) => {
+                self.packs.clear();
+                self.partial = Partial::default();
+                self.go_on()
+            }
+            // Without the session there is no pack; what is here of it is kept for when the server names it again.
+            Some(error @ TransportError::Refused(ErrorBody { kind: ErrorKind::Unauthenticated, .. })) => {
+                self.packs.clear();
+                self.failed(error, false)
+            }
+            Some(error) => self.failed(error, false),
+            None => self.go_on(),
+        }
+    }
+
+    fn pack_applied(&mut self) -> Effect {
+        self.packs.pop_front();
+        self.summary.packs += 1;
+        self.progressed();
+        // The server cannot know the state that a pack leads to.
+        self.ask.send_state = true;
+        self.go_on()
+    }
+
+    fn store_failed(&mut self, fault: StoreFault) -> Effect {
+        self.packs.clear();
+        match fault {
+            StoreFault::NotEnrolled => self.wait_for_person(WaitReason::NotEnrolled),
+            StoreFault::BadData => {
+                self.ask.send_state = true;
+                self.back_off(WaitReason::BadAnswer)
+            }
+            StoreFault::Storage => self.back_off(WaitReason::Storage),
+        }
+    }
+
+    fn failed(&mut self, error: TransportError, signed: bool) -> Effect {
+        match error {
+            TransportError::NoNetwork => self.back_off(WaitReason::NoNetwork),
+            TransportError::Timeout => self.back_off(WaitReason::Timeout),
+            TransportError::Clock => self.back_off(WaitReason::Clock),
+            TransportError::Untrusted => self.back_off(WaitReason::Untrusted),
+            TransportError::Status(500..) => self.back_off(WaitReason::ServerFailed),
+            TransportError::TooLarge | TransportError::Status(_) => self.back_off(WaitReason::BadAnswer),
+            TransportError::Refused(body) => self.refused(&body, signed),
+        }
+    }
+
+    fn refused(&mut self, body: &ErrorBody, signed: bool) -> Effect {
+        match body.kind {
+            ErrorKind::Unauthenticated if !signed => {
+                self.ask.sign = true;
+                self.go_on()
+            }
+            ErrorKind::Unauthenticated => self.wait_for_person(WaitReason::NotRecognised),
+            ErrorKind::Revoked => {
+                self.state = State::Revoked;
+                Effect::Wipe
+            }
+            ErrorKind::Version => self.wait_for_person(WaitReason::NeedsUpdate),
+            ErrorKind::TooOften | ErrorKind::Busy => self.come_again(body.retry_after_s.unwrap_or_default()),
+            ErrorKind::Malformed | ErrorKind::NotFound | ErrorKind::TooLarge | ErrorKind::CodeEnded | ErrorKind::Conflict => {
+                self.ask.send_state = true;
+                self.wait_for_person(WaitReason::Rejected)
+            }
+            ErrorKind::Internal | ErrorKind::Other(_) => self.back_off(WaitReason::ServerFailed),
+        }
+    }
+
+    fn revoked(&mut self) -> Effect {
+        let effect = self.wait(MAX_WAIT_MS, WaitReason::Revoked);
+        self.state = State::Revoked;
+        effect
+    }
+
+    fn progressed(&mut self) {
+        self.failures = 0;
+        self.fruitless = 0;
+    }
+
+    /// Exponential, with half of it random, so that a town's phones that lost the server together do not come back together.
+    fn back_off(&mut self, reason: WaitReason) -> Effect {
+        let ms = self.backoff_ms();
+        self.wait(ms, reason)
+    }
+
+    /// Not before the server said, and up to a quarter later.
+    fn come_again(&mut self, after_s: u32) -> Effect {
+        let asked = (u64::from(after_s) * 1_000).min(MAX_WAIT_MS);
+        let ms = (asked + self.jitter(asked / 4)).max(self.backoff_ms());
+        self.wait(ms, WaitReason::ServerBusy)
+    }
+
+    fn wait_for_person(&mut self, reason: WaitReason) -> Effect {
+        let ms = PERSON_WAIT_MS / 2 + self.jitter(PERSON_WAIT_MS / 2);
+        self.wait(ms, reason)
+    }
+
+    fn wait(&mut self, ms: u64, reason: WaitReason) -> Effect {
+        let wait = Wait { ms: ms.min(MAX_WAIT_MS), reason };
+        self.state = State::BackingOff;
+        self.summary.wait = Some(wait);
+        Effect::Wait(wait)
+    }
+
+    fn backoff_ms(&mut self) -> u64 {
+        let full = FIRST_WAIT_MS.saturating_mul(1 << self.failures.min(16)).min(BACKOFF_CAP_MS);
+        self.failures = self.failures.saturating_add(1);
+        full / 2 + self.jitter(full / 2)
+    }
+
+    /// Between nothing and `up_to`, both possible.
+    fn jitter(&self, up_to: u64) -> u64 {
+        u64::from_be_bytes(random(&*self.env)) % (up_to + 1)
+    }
+}
+
+#[cfg(test)]
+mod tests;

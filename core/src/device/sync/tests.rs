@@ -1,0 +1,338 @@
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::domain::id::StreamId;
+use crate::wire::sync::Cursor;
+
+/// No clock, and randomness from a seed (SplitMix64).
+#[derive(Debug)]
+pub(in crate::device) struct Seeded(AtomicU64);
+
+impl Seeded {
+    pub(in crate::device) fn new(seed: u64) -> Arc<Self> {
+        Arc::new(Self(AtomicU64::new(seed)))
+    }
+}
+
+impl Environment for Seeded {
+    fn wall_ms(&self) -> i64 {
+        1_780_000_000_000
+    }
+    fn mono_ms(&self) -> u64 {
+        0
+    }
+    fn fill(&self, bytes: &mut [u8]) {
+        for chunk in bytes.chunks_mut(8) {
+            let mut z = self.0.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed);
+            z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+            chunk.copy_from_slice(&(z ^ (z >> 31)).to_be_bytes()[..chunk.len()]);
+        }
+    }
+}
+
+fn machine() -> SyncMachine {
+    SyncMachine::new(Seeded::new(1))
+}
+
+fn outgoing(nonce: u32, ask: Ask) -> Event {
+    Event::Prepared(Outgoing { nonce, body: vec![7; 50], signed: ask.sign, has_state: ask.send_state })
+}
+
+fn answer(nonce: u32) -> Event {
+    Event::Answered(frame::wrap(&Answer { nonce, now_ms: 1, ..Answer::default() }.to_bytes(), 3))
+}
+
+fn refused(kind: ErrorKind, retry_after_s: Option<u32>) -> Event {
+    Event::Failed(TransportError::Refused(ErrorBody { kind, reason: "because".into(), retry_after_s }))
+}
+
+fn pack(file: &[u8]) -> PackRef {
+    let at = Cursor { stream: StreamId::from_bytes([3; 16]), epoch: 1, seq: 40, chain: Hash::of(&[b"chain"]) };
+    PackRef { at, size: file.len() as u64, sha256: Hash::of(&[file]) }
+}
+
+fn progress() -> Outcome {
+    Outcome { entries: 3, progress: true, ..Outcome::default() }
+}
+
+/// Brings the machine to where a request with this nonce is out, and says what it carried.
+fn ask(machine: &mut SyncMachine, nonce: u32, event: Event) -> Ask {
+    let Some(Effect::Prepare(ask)) = machine.handle(event) else { panic!("no request is prepared") };
+    assert!(matches!(machine.handle(outgoing(nonce, ask)), Some(Effect::Send(_))));
+    ask
+}
+
+fn wait(effect: Option<Effect>) -> Wait {
+    match effect {
+        Some(Effect::Wait(wait)) => wait,
+        other => panic!("not a wait: {other:?}"),
+    }
+}
+
+#[test]
+fn nothing_new_is_one_round_trip() {
+    let mut machine = machine();
+    assert_eq!(ask(&mut machine, 5, Event::Due), Ask::default());
+    assert!(matches!(machine.handle(answer(5)), Some(Effect::Apply(answer)) if answer.nonce == 5));
+    let Some(Effect::Finished(summary)) = machine.handle(Event::Applied(Outcome::default())) else { panic!("not finished") };
+    assert_eq!((summary.round_trips, summary.sent_bytes, summary.wait), (1, 50, None));
+    assert!(summary.received_bytes < 20);
+}
+
+#[test]
+fn a_lost_answer_is_asked_for_again_as_it_was() {
+    let mut machine = machine();
+    ask(&mut machine, 1, Event::Due);
+    assert_eq!(wait(machine.handle(Event::Failed(TransportError::Timeout))).reason, WaitReason::Timeout);
+    assert_eq!(ask(&mut machine, 2, Event::Due), Ask::default());
+    machine.handle(refused(ErrorKind::Unauthenticated, None));
+    machine.handle(outgoing(3, Ask { sign: true, send_state: false }));
+    wait(machine.handle(Event::Failed(TransportError::NoNetwork)));
+    assert_eq!(ask(&mut machine, 4, Event::Due), Ask { sign: true, send_state: false }, "what the lost request had to carry is carried again");
+}
+
+#[test]
+fn the_answer_to_another_request_is_never_applied() {
+    let mut machine = machine();
+    ask(&mut machine, 2, Event::Due);
+    assert_eq!(wait(machine.handle(answer(1))).reason, WaitReason::BadAnswer);
+    assert!(machine.handle(answer(2)).is_none(), "given up means that the answer comes too late");
+    ask(&mut machine, 3, Event::Due);
+    assert!(matches!(machine.handle(answer(3)), Some(Effect::Apply(_))));
+}
+
+#[test]
+fn a_dropped_round_begins_again() {
+    let mut machine = machine();
+    ask(&mut machine, 1, Event::Due);
+    ask(&mut machine, 2, Event::Due);
+    assert!(matches!(machine.handle(answer(2)), Some(Effect::Apply(_))));
+    assert!(matches!(machine.handle(Event::Due), Some(Effect::Prepare(_))));
+    assert!(machine.handle(Event::Applied(progress())).is_none(), "of the round before");
+}
+
+#[test]
+fn the_state_is_sent_when_asked_for_and_only_once() {
+    let mut machine = machine();
+    ask(&mut machine, 1, Event::Due);
+    machine.handle(answer(1));
+    let again = Outcome { need_state: true, ..Outcome::default() };
+    assert_eq!(ask(&mut machine, 2, Event::Applied(again.clone())), Ask { send_state: true, sign: false });
+    machine.handle(answer(2));
+    assert_eq!(wait(machine.handle(Event::Applied(again))).reason, WaitReason::BadAnswer);
+}
+
+#[test]
+fn an_ended_token_is_answered_by_a_signature_and_then_by_a_person() {
+    let mut machine = machine();
+    ask(&mut machine, 1, Event::Due);
+    assert_eq!(ask(&mut machine, 2, refused(ErrorKind::Unauthenticated, None)), Ask { send_state: false, sign: true });
+    let wait = wait(machine.handle(refused(ErrorKind::Unauthenticated, None)));
+    assert_eq!(wait.reason, WaitReason::NotRecognised);
+    assert!(wait.ms >= PERSON_WAIT_MS / 2);
+}
+
+#[test]
+fn a_busy_server_is_left_alone_as_long_as_it_says() {
+    let mut machine = machine();
+    ask(&mut machine, 1, Event::Due);
+    let busy = wait(machine.handle(refused(ErrorKind::Busy, Some(40))));
+    assert_eq!(busy.reason, WaitReason::ServerBusy);
+    assert!((40_000..=50_000).contains(&busy.ms), "{busy:?}");
+    ask(&mut machine, 2, Event::Due);
+    assert_eq!(wait(machine.handle(refused(ErrorKind::TooOften, Some(u32::MAX)))).ms, MAX_WAIT_MS);
+}
+
+#[test]
+fn more_is_fetched_at_once_as_long_as_it_brings_something() {
+    let mut machine = machine();
+    ask(&mut machine, 1, Event::Due);
+    for nonce in 1..20 {
+        machine.handle(answer(nonce));
+        ask(&mut machine, nonce + 1, Event::Applied(Outcome { more: true, ..progress() }));
+    }
+    machine.handle(answer(20));
+    for _ in 0..MAX_FRUITLESS {
+        match machine.handle(Event::Applied(Outcome { more: true, ..Outcome::default() })) {
+            Some(Effect::Prepare(ask)) => machine.handle(outgoing(1, ask)),
+            Some(Effect::Wait(wait)) => {
+                assert_eq!(wait.reason, WaitReason::BadAnswer);
+                assert_eq!(machine.summary().entries, 19 * 3);
+                return;
+            }
+            other => panic!("{other:?}"),
+        };
+        machine.handle(answer(1));
+    }
+    panic!("a server that says `more` and brings nothing is asked without end");
+}
+
+#[test]
+fn a_pack_is_gone_on_with_where_it_broke_off() {
+    let file = b"everything that the stream holds".to_vec();
+    let mut machine = machine();
+    ask(&mut machine, 1, Event::Due);
+    machine.handle(answer(1));
+    let named = Event::Applied(Outcome { packs: vec![pack(&file)], ..Outcome::default() });
+    assert!(matches!(machine.handle(named), Some(Effect::FetchPack(_, 0))));
+
+    let first = PackPart { bytes: file[..10].to_vec(), total: Some(file.len() as u64), broke: Some(TransportError::NoNetwork) };
+    assert_eq!(wait(machine.handle(Event::Pack(first))).reason, WaitReason::NoNetwork);
+    assert!(matches!(machine.handle(Event::Due), Some(Effect::FetchPack(_, 10))));
+
+    let rest = PackPart { bytes: file[10..].to_vec(), total: Some(file.len() as u64), broke: None };
+    assert!(matches!(machine.handle(Event::Pack(rest)), Some(Effect::ApplyPack(whole)) if whole == file));
+    assert_eq!(ask(&mut machine, 2, Event::PackApplied), Ask { send_state: true, sign: false });
+    machine.handle(answer(2));
+    let Some(Effect::Finished(summary)) = machine.handle(Event::Applied(Outcome::default())) else { panic!("not finished") };
+    assert_eq!((summary.packs, summary.round_trips), (1, 4));
+}
+
+#[test]
+fn a_pack_whose_session_ends_is_gone_on_with_after_signing() {
+    let file = vec![9; 1000];
+    let mut machine = machine();
+    ask(&mut machine, 1, Event::Due);
+    machine.handle(answer(1));
+    machine.handle(Event::Applied(Outcome { packs: vec![pack(&file)], ..Outcome::default() }));
+    let unauthenticated = ErrorBody { kind: ErrorKind::Unauthenticated, reason: String::new(), retry_after_s: None };
+    let ended = PackPart { bytes: file[..600].to_vec(), total: Some(1000), broke: Some(TransportError::Refused(unauthenticated)) };
+    assert_eq!(ask(&mut machine, 2, Event::Pack(ended)), Ask { send_state: false, sign: true });
+    machine.handle(answer(2));
+    let named = Event::Applied(Outcome { packs: vec![pack(&file)], ..Outcome::default() });
+    assert!(matches!(machine.handle(named), Some(Effect::FetchPack(_, 600))));
+}
+
+#[test]
+fn a_pack_that_is_not_what_was_named_is_thrown_away() {
+    let file = vec![9; 100];
+    for (bytes, total) in [(vec![8; 100], Some(100)), (vec![9; 101], None), (vec![9; 10], Some(11))] {
+        let mut machine = machine();
+        ask(&mut machine, 1, Event::Due);
+        machine.handle(answer(1));
+        machine.handle(Event::Applied(Outcome { packs: vec![pack(&file)], ..Outcome::default() }));
+        assert_eq!(wait(machine.handle(Event::Pack(PackPart { bytes, total, broke: None }))).reason, WaitReason::BadAnswer);
+        assert!(matches!(machine.handle(Event::Due), Some(Effect::FetchPack(_, 0))));
+    }
+}
+
+#[test]
+fn a_pack_that_was_replaced_is_asked_for_anew() {
+    let mut machine = machine();
+    ask(&mut machine, 1, Event::Due);
+    machine.handle(answer(1));
+    machine.handle(Event::Applied(Outcome { packs: vec![pack(b"old")], ..Outcome::default() }));
+    let gone = ErrorBody { kind: ErrorKind::NotFound, reason: String::new(), retry_after_s: None };
+    let gone = PackPart { broke: Some(TransportError::Refused(gone)), ..PackPart::default() };
+    ask(&mut machine, 2, Event::Pack(gone));
+    machine.handle(answer(2));
+    let named = Event::Applied(Outcome { packs: vec![pack(b"newer")], ..Outcome::default() });
+    assert!(matches!(machine.handle(named), Some(Effect::FetchPack(newer, 0)) if newer == pack(b"newer")));
+}
+
+#[test]
+fn a_revoked_device_is_told_to_wipe_and_asks_no_more() {
+    let mut machine = machine();
+    ask(&mut machine, 1, Event::Due);
+    assert!(matches!(machine.handle(refused(ErrorKind::Revoked, None)), Some(Effect::Wipe)));
+    for _ in 0..3 {
+        assert_eq!(wait(machine.handle(Event::Due)).reason, WaitReason::Revoked);
+    }
+}
+
+#[test]
+fn a_proxy_revokes_nobody() {
+    let mut machine = machine();
+    ask(&mut machine, 1, Event::Due);
+    assert_eq!(wait(machine.handle(Event::Failed(TransportError::Status(403)))).reason, WaitReason::BadAnswer);
+}
+
+#[test]
+fn every_reason_has_its_own_words_in_both_languages() {
+    for (i, reason) in WaitReason::ALL.iter().enumerate() {
+        let (zh, en) = reason.words();
+        assert!(en.is_ascii() && !zh.is_ascii());
+        assert!(WaitReason::ALL[..i].iter().all(|other| other.words() != reason.words()));
+    }
+}
+
+fn events() -> impl Strategy<Value = Event> {
+    let error_kinds = prop::sample::select(ErrorKind::ALL);
+    let failures = prop_oneof![
+        Just(TransportError::NoNetwork),
+        Just(TransportError::Timeout),
+        Just(TransportError::Clock),
+        Just(TransportError::Untrusted),
+        Just(TransportError::TooLarge),
+        any::<u16>().prop_map(TransportError::Status),
+        (error_kinds, any::<Option<u32>>()).prop_map(|(kind, retry_after_s)| TransportError::Refused(ErrorBody { kind, reason: String::new(), retry_after_s })),
+    ];
+    let outcomes = (any::<[bool; 3]>(), 0..3usize).prop_map(|([progress, more, need_state], packs)| Outcome {
+        progress,
+        more,
+        need_state,
+        packs: vec![pack(b"pack"); packs],
+        ..Outcome::default()
+    });
+    let parts = (prop::collection::vec(any::<u8>(), 0..6), any::<bool>(), prop::option::of(failures.clone()))
+        .prop_map(|(bytes, right, broke)| PackPart { bytes, total: right.then_some(4), broke });
+    prop_oneof![
+        Just(Event::Due),
+        (0..3u32, any::<[bool; 2]>()).prop_map(|(nonce, [sign, send_state])| outgoing(nonce, Ask { send_state, sign })),
+        (0..3u32).prop_map(answer),
+        prop::collection::vec(any::<u8>(), 0..20).prop_map(Event::Answered),
+        failures.prop_map(Event::Failed),
+        outcomes.prop_map(Event::Applied),
+        parts.prop_map(Event::Pack),
+        Just(Event::PackApplied),
+        prop::sample::select(vec![StoreFault::NotEnrolled, StoreFault::BadData, StoreFault::Storage]).prop_map(Event::StoreFailed),
+    ]
+}
+
+proptest! {
+    /// Whatever happens: no wait is longer than the cap or without length, and without progress nothing is asked for often without a wait.
+    #[test]
+    fn never_spins_and_never_hangs(seed: u64, events in prop::collection::vec(events(), 0..400)) {
+        let mut machine = SyncMachine::new(Seeded::new(seed));
+        let mut asked = 0;
+        for event in events {
+            let from_outside = matches!(event, Event::Due);
+            let progress = matches!(&event, Event::Applied(outcome) if outcome.progress) || matches!(&event, Event::Pack(part) if !part.bytes.is_empty()) || matches!(event, Event::PackApplied);
+            if from_outside || progress {
+                asked = 0;
+            }
+            match machine.handle(event) {
+                Some(Effect::Wait(wait)) => {
+                    prop_assert!((FIRST_WAIT_MS / 2..=MAX_WAIT_MS).contains(&wait.ms), "{wait:?}");
+                    asked = 0;
+                }
+                Some(Effect::Send(_) | Effect::FetchPack(..)) => {
+                    asked += 1;
+                    prop_assert!(asked <= MAX_FRUITLESS, "asked {asked} times without progress");
+                }
+                Some(Effect::Finished(_)) => asked = 0,
+                _ => {}
+            }
+        }
+    }
+
+    /// Failures one after the other wait longer and longer, up to the cap, and progress begins anew.
+    #[test]
+    fn backs_off(seed: u64, failures in 1..30u32) {
+        let mut machine = SyncMachine::new(Seeded::new(seed));
+        for n in 0..failures {
+            ask(&mut machine, n, Event::Due);
+            let ms = wait(machine.handle(Event::Failed(TransportError::NoNetwork))).ms;
+            let full = (FIRST_WAIT_MS << n.min(16)).min(BACKOFF_CAP_MS);
+            prop_assert!((full / 2..=full).contains(&ms), "failure {n} waited {ms} ms");
+        }
+        ask(&mut machine, 99, Event::Due);
+        machine.handle(answer(99));
+        machine.handle(Event::Applied(Outcome::default()));
+        ask(&mut machine, 100, Event::Due);
+        prop_assert!(wait(machine.handle(Event::Failed(TransportError::NoNetwork))).ms <= FIRST_WAIT_MS);
+    }
+}
