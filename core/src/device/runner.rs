@@ -183,6 +183,12 @@ impl Inner {
         let mut news: Option<Box<dyn News>> = None;
         let mut listening = Listening::default();
         loop {
+            // What was saved until now goes out with this round.
+            tokio::select! {
+                biased;
+                () = self.saved.notified() => {}
+                () = std::future::ready(()) => {}
+            }
             let summary = tokio::select! {
                 summary = self.round() => summary,
                 () = told(&mut stop) => return,

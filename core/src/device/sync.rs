@@ -13,6 +13,7 @@ use std::sync::Arc;
 use super::transport::{PackPart, TransportError};
 use crate::domain::code::codes;
 use crate::domain::id::Hash;
+use crate::domain::words::Words;
 use crate::env::{Environment, random};
 use crate::wire::error::{ErrorBody, ErrorKind, WireError};
 use crate::wire::frame;
@@ -68,15 +69,17 @@ codes! {
 }
 
 impl WaitReason {
-    /// What to tell a person, in Chinese and English: what is the matter and what to do.
+    /// What to tell a person: what is the matter and what to do.
     #[must_use]
-    pub const fn words(self) -> (&'static str, &'static str) {
-        match self {
+    pub const fn words(self) -> Words {
+        let (zh, en) = match self {
             Self::Scheduled => ("一切正常,稍后自动同步", "All is well; the next sync comes by itself"),
             Self::NoNetwork => ("没有网络,记录已保存在本机,有网后自动上传", "No network. Records are safe on this phone and go out when there is one"),
             Self::Timeout => ("中心没有及时应答,稍后自动重试", "The centre did not answer in time; trying again by itself"),
             Self::ServerBusy => ("中心正忙,稍后自动重试", "The centre is busy; trying again by itself"),
-            Self::ServerFailed => ("中心服务出错,稍后自动重试;持续出现请联系镇街中心", "The centre's server failed; trying again. If it goes on, call the town centre"),
+            Self::ServerFailed => {
+                ("中心服务出错,稍后自动重试;持续出现请联系镇街中心", "The centre's server failed; trying again. If it goes on, call the town centre")
+            }
             Self::NotEnrolled => ("本机尚未入网,请扫描镇街中心的二维码", "This phone is not enrolled; scan the town centre's code"),
             Self::NotRecognised => ("中心不认识本机,请到镇街中心重新入网", "The centre does not recognise this phone; enrol again at the town centre"),
             Self::Revoked => ("本机已被吊销,请到镇街中心办理", "This phone is revoked; go to the town centre"),
@@ -87,7 +90,8 @@ impl WaitReason {
             Self::Rejected => ("中心不接受请求,请联系镇街中心", "The centre does not take the request; call the town centre"),
             Self::Storage => ("本机存储出错,请检查剩余空间", "This phone's storage failed; see whether there is space left"),
             Self::Other(_) => ("等待中,稍后自动重试", "Waiting; trying again by itself"),
-        }
+        };
+        Words { zh, en }
     }
 }
 
@@ -525,4 +529,4 @@ impl SyncMachine {
 }
 
 #[cfg(test)]
-mod tests;
+pub(in crate::device) mod tests;

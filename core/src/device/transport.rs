@@ -348,7 +348,10 @@ fn error(error: reqwest::Error) -> TransportError {
         if let Some(tls) = tls_error(inner) {
             return match tls {
                 rustls::Error::InvalidCertificate(
-                    CertificateError::Expired | CertificateError::ExpiredContext { .. } | CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. },
+                    CertificateError::Expired
+                    | CertificateError::ExpiredContext { .. }
+                    | CertificateError::NotValidYet
+                    | CertificateError::NotValidYetContext { .. },
                 ) => TransportError::Clock,
                 _ => TransportError::Untrusted,
             };

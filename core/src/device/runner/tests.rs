@@ -1,0 +1,217 @@
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+
+use super::super::sync::FIRST_WAIT_MS;
+use super::super::sync::tests::Seeded;
+use super::*;
+use crate::domain::id::{Hash, StreamId};
+use crate::wire::frame;
+
+/// A store that counts what it is asked and applies anything.
+#[derive(Debug, Default)]
+struct ScriptedStore {
+    prepared: AtomicU32,
+    applied: AtomicU32,
+    wiped: AtomicBool,
+}
+
+impl SyncStore for ScriptedStore {
+    fn prepare(&self, ask: Ask) -> Result<Outgoing, StoreFault> {
+        let nonce = self.prepared.fetch_add(1, Ordering::SeqCst);
+        Ok(Outgoing { nonce, body: nonce.to_be_bytes().to_vec(), signed: ask.sign, has_state: ask.send_state })
+    }
+    fn apply(&self, _: &Answer) -> Result<Outcome, StoreFault> {
+        self.applied.fetch_add(1, Ordering::SeqCst);
+        Ok(Outcome::default())
+    }
+    fn apply_pack(&self, _: &[u8]) -> Result<(), StoreFault> {
+        Ok(())
+    }
+    fn token(&self) -> Option<Token> {
+        Some(Token([1; 16]))
+    }
+    fn wipe(&self) -> Result<(), StoreFault> {
+        self.wiped.store(true, Ordering::SeqCst);
+        Ok(())
+    }
+}
+
+/// A transport that answers from a script, then always well; and keeps when it was asked.
+#[derive(Debug, Default)]
+struct ScriptedTransport {
+    script: Mutex<VecDeque<Result<(), TransportError>>>,
+    asked: Mutex<Vec<Instant>>,
+    delay: Duration,
+    lines: Mutex<VecDeque<Duration>>,
+}
+
+impl ScriptedTransport {
+    fn failing(times: usize, error: &TransportError) -> Self {
+        Self { script: Mutex::new(vec![Err(error.clone()); times].into()), ..Self::default() }
+    }
+    fn asked(&self) -> Vec<Instant> {
+        self.asked.lock().unwrap().clone()
+    }
+}
+
+impl Transport for ScriptedTransport {
+    fn sync(&self, body: Vec<u8>) -> super::super::transport::BoxFuture<'_, Result<Vec<u8>, TransportError>> {
+        Box::pin(async move {
+            self.asked.lock().unwrap().push(Instant::now());
+            sleep(self.delay).await;
+            let next = self.script.lock().unwrap().pop_front().unwrap_or(Ok(()));
+            let nonce = u32::from_be_bytes(body.try_into().unwrap());
+            next.map(|()| frame::wrap(&Answer { nonce, ..Answer::default() }.to_bytes(), 3))
+        })
+    }
+    fn enrol(&self, _: Vec<u8>) -> super::super::transport::BoxFuture<'_, Result<Vec<u8>, TransportError>> {
+        Box::pin(async { Err(TransportError::NoNetwork) })
+    }
+    fn pack(&self, _: Token, _: StreamId, _: Hash, _: u64) -> super::super::transport::BoxFuture<'_, PackPart> {
+        Box::pin(async { PackPart { broke: Some(TransportError::NoNetwork), ..PackPart::default() } })
+    }
+    fn news(&self, _: Token) -> super::super::transport::BoxFuture<'_, Result<Box<dyn News>, TransportError>> {
+        let line = self.lines.lock().unwrap().pop_front();
+        Box::pin(async move { line.map(|after| Box::new(OneEvent(Some(after))) as Box<dyn News>).ok_or(TransportError::Status(404)) })
+    }
+}
+
+/// A line with one event, that breaks ten seconds later.
+struct OneEvent(Option<Duration>);
+
+impl News for OneEvent {
+    fn next(&mut self) -> super::super::transport::BoxFuture<'_, Result<(), TransportError>> {
+        Box::pin(async move {
+            let Some(after) = self.0 else {
+                sleep(Duration::from_secs(10)).await;
+                return Err(TransportError::NoNetwork);
+            };
+            sleep(after).await;
+            self.0 = None;
+            Ok(())
+        })
+    }
+}
+
+fn runner(transport: ScriptedTransport) -> (Runner, Arc<ScriptedStore>, Arc<ScriptedTransport>) {
+    let (store, transport) = (Arc::new(ScriptedStore::default()), Arc::new(transport));
+    let runner = Runner::new(store.clone(), transport.clone(), Seeded::new(7), Handle::current(), Pace::default());
+    (runner, store, transport)
+}
+
+fn gaps(asked: &[Instant]) -> Vec<Duration> {
+    asked.windows(2).map(|pair| pair[1] - pair[0]).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_round_ends_with_what_it_did_or_why_it_waits() {
+    let (runner, store, _) = runner(ScriptedTransport::failing(1, &TransportError::NoNetwork));
+    let first = runner.sync_once().await;
+    assert_eq!(first.wait.map(|wait| wait.reason), Some(WaitReason::NoNetwork));
+    let status = runner.status().borrow().clone();
+    assert_eq!(status.wait, first.wait);
+    assert_eq!(status.next_try_ms, Some(1_780_000_000_000 + i64::try_from(first.wait.unwrap().ms).unwrap()));
+    let second = runner.sync_once().await;
+    assert_eq!((second.wait, second.round_trips), (None, 2), "the lost request and the one that was answered are one round");
+    assert_eq!(store.applied.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dropped_future_does_not_stop_the_work() {
+    let (runner, store, _) = runner(ScriptedTransport { delay: Duration::from_secs(3), ..ScriptedTransport::default() });
+    assert!(timeout(Duration::from_secs(1), runner.sync_once()).await.is_err());
+    assert_eq!(store.applied.load(Ordering::SeqCst), 0);
+    let mut status = runner.status();
+    status.wait_for(|status| status.last.is_some()).await.unwrap();
+    assert_eq!(store.applied.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn rounds_asked_for_together_run_one_after_the_other() {
+    let (runner, store, transport) = runner(ScriptedTransport { delay: Duration::from_secs(3), ..ScriptedTransport::default() });
+    tokio::join!(runner.sync_once(), runner.sync_once());
+    assert!(gaps(&transport.asked())[0] >= Duration::from_secs(3), "one outstanding request");
+    assert_eq!(store.applied.load(Ordering::SeqCst), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_background_backs_off_and_recovers() {
+    let (runner, _, transport) = runner(ScriptedTransport::failing(4, &TransportError::NoNetwork));
+    runner.start();
+    runner.start();
+    sleep(Duration::from_secs(600)).await;
+    let asked = transport.asked();
+    let gaps = gaps(&asked);
+    for (n, gap) in gaps.iter().take(4).enumerate() {
+        let full = Duration::from_millis(FIRST_WAIT_MS << n);
+        assert!(*gap >= full / 2 && *gap <= full + Duration::from_millis(100), "wait {n} was {gap:?}");
+    }
+    assert!(gaps[4..].iter().all(|gap| *gap >= Pace::default().poll), "polls at its pace once all is well: {gaps:?}");
+    runner.stop().await;
+    let asked = transport.asked().len();
+    sleep(Duration::from_secs(3600)).await;
+    assert_eq!(transport.asked().len(), asked);
+}
+
+#[tokio::test(start_paused = true)]
+async fn saves_go_out_together_soon_but_not_while_the_network_is_away() {
+    let (online, _, transport) = runner(ScriptedTransport::default());
+    online.start();
+    sleep(Duration::from_secs(5)).await;
+    for _ in 0..10 {
+        online.saved();
+    }
+    sleep(Duration::from_secs(5)).await;
+    assert_eq!(transport.asked().len(), 2);
+
+    let (offline, _, transport) = runner(ScriptedTransport::failing(usize::from(u8::MAX), &TransportError::NoNetwork));
+    offline.start();
+    sleep(Duration::from_secs(300)).await;
+    let before = transport.asked().len();
+    for _ in 0..10 {
+        offline.saved();
+        sleep(Duration::from_secs(1)).await;
+    }
+    assert!(transport.asked().len() <= before + 1, "saving does not hammer a dead network");
+    offline.wake();
+    sleep(Duration::from_secs(1)).await;
+    assert!(transport.asked().len() > before, "but the network's return is used");
+}
+
+#[tokio::test(start_paused = true)]
+async fn news_are_fetched_at_once_and_a_line_that_breaks_is_not_hammered() {
+    let lines = Mutex::new(vec![Duration::from_secs(40); 100].into());
+    let (runner, _, transport) = runner(ScriptedTransport { lines, ..ScriptedTransport::default() });
+    runner.start();
+    sleep(Duration::from_secs(41)).await;
+    assert_eq!(gaps(&transport.asked()).len(), 2, "one round more once the line is open, one for the news");
+    sleep(Duration::from_secs(3600)).await;
+    let opened = 100 - transport.lines.lock().unwrap().len();
+    assert!((2..=12).contains(&opened), "opened {opened} times in an hour");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_revoked_device_is_wiped_and_stays_silent() {
+    let revoked = TransportError::Refused(ErrorBody { kind: ErrorKind::Revoked, reason: String::new(), retry_after_s: None });
+    let (runner, store, transport) = runner(ScriptedTransport::failing(1, &revoked));
+    runner.start();
+    sleep(Duration::from_secs(24 * 3600)).await;
+    assert!(store.wiped.load(Ordering::SeqCst));
+    assert_eq!(transport.asked().len(), 1);
+    assert_eq!(runner.status().borrow().wait.map(|wait| wait.reason), Some(WaitReason::Revoked));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_background_ends_with_its_last_handle() {
+    let (runner, _, transport) = runner(ScriptedTransport::default());
+    let other = runner.clone();
+    runner.start();
+    sleep(Duration::from_secs(1)).await;
+    drop(runner);
+    sleep(Duration::from_secs(600)).await;
+    let asked = transport.asked().len();
+    assert!(asked > 1);
+    drop(other);
+    sleep(Duration::from_secs(3600)).await;
+    assert_eq!(transport.asked().len(), asked);
+}

@@ -253,7 +253,7 @@ fn a_proxy_revokes_nobody() {
 #[test]
 fn every_reason_has_its_own_words_in_both_languages() {
     for (i, reason) in WaitReason::ALL.iter().enumerate() {
-        let (zh, en) = reason.words();
+        let Words { zh, en } = reason.words();
         assert!(en.is_ascii() && !zh.is_ascii());
         assert!(WaitReason::ALL[..i].iter().all(|other| other.words() != reason.words()));
     }
@@ -277,8 +277,11 @@ fn events() -> impl Strategy<Value = Event> {
         packs: vec![pack(b"pack"); packs],
         ..Outcome::default()
     });
-    let parts = (prop::collection::vec(any::<u8>(), 0..6), any::<bool>(), prop::option::of(failures.clone()))
-        .prop_map(|(bytes, right, broke)| PackPart { bytes, total: right.then_some(4), broke });
+    let parts = (prop::collection::vec(any::<u8>(), 0..6), any::<bool>(), prop::option::of(failures.clone())).prop_map(|(bytes, right, broke)| PackPart {
+        bytes,
+        total: right.then_some(4),
+        broke,
+    });
     prop_oneof![
         Just(Event::Due),
         (0..3u32, any::<[bool; 2]>()).prop_map(|(nonce, [sign, send_state])| outgoing(nonce, Ask { send_state, sign })),
