@@ -1,1 +1,4 @@
-//! x
+//! Fieldgrid's sync server: admits what phones send, orders it into streams, and answers what they lack.
+
+pub mod divisions;
+pub mod telemetry;

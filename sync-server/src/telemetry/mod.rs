@@ -1,0 +1,4 @@
+//! What operators see: logs on standard error, and metrics. Neither carries personal data.
+
+pub mod logs;
+pub mod metrics;
