@@ -104,7 +104,7 @@ impl Patience {
     }
 }
 
-/// Longest silence of an event stream; the server sends a comment every 15 s.
+/// Longest silence of an event stream; the server sends a comment every 25 s.
 const NEWS_QUIET: Duration = Duration::from_secs(60);
 /// Longest event that is read; "something new" is a few bytes.
 const MAX_EVENT: usize = 4 << 10;
@@ -361,9 +361,15 @@ fn error(error: reqwest::Error) -> TransportError {
     if error.is_timeout() { TransportError::Timeout } else { TransportError::NoNetwork }
 }
 
-/// rustls' error where it is, or where an I/O error wraps it.
+/// rustls' error where it is, or inside the I/O errors that wrap it: reqwest's connector has been seen to nest two.
 fn tls_error<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a rustls::Error> {
-    error.downcast_ref().or_else(|| error.downcast_ref::<std::io::Error>()?.get_ref()?.downcast_ref())
+    let mut error = error;
+    loop {
+        match error.downcast_ref() {
+            Some(tls) => return Some(tls),
+            None => error = error.downcast_ref::<std::io::Error>()?.get_ref()?,
+        }
+    }
 }
 
 #[cfg(test)]
