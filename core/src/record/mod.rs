@@ -1,6 +1,6 @@
 //! A record as an Automerge document.
 //!
-//! Every document of a kind starts from the same [genesis](genesis) change, which creates its containers and is never sent. After that
+//! Every document of a kind starts from the same genesis change, which creates its containers and is never sent. After that
 //! only scalars are put into those containers, each under a key that names what it is, so no object is ever created twice and no key of an
 //! action or a base is ever written twice (`docs/schema.md`).
 //!
@@ -9,18 +9,22 @@
 
 pub mod gate;
 mod genesis;
+pub mod limits;
+mod put;
 mod reader;
 mod writer;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use automerge::{Automerge, ChangeHash, ReadDoc};
 use minicbor::{Decode, Encode};
 use serde::{Deserialize, Serialize};
 
 use crate::domain::action::Action;
 use crate::domain::code::codes;
 use crate::domain::household::{Household, HouseholdEdit};
-use crate::domain::id::{ActionId, DocId, Hash, Incarnation};
+use crate::domain::id::{ActionId, Hash, Incarnation};
 
 codes! {
     /// What a document is about.
@@ -107,7 +111,9 @@ pub enum RecordError {
 #[derive(Clone)]
 pub struct Record {
     kind: RecordKind,
-    doc: automerge::Automerge,
+    doc: Automerge,
+    /// How many changes each actor has; Automerge knows and does not tell.
+    sequences: BTreeMap<Incarnation, u64>,
 }
 
 impl std::fmt::Debug for Record {
@@ -121,39 +127,78 @@ impl Record {
     ///
     /// # Errors
     /// [`RecordError::UnknownKind`].
-    pub fn new(_kind: RecordKind) -> Result<Self, RecordError> {
-        unimplemented!()
+    pub fn new(kind: RecordKind) -> Result<Self, RecordError> {
+        let doc = genesis::document(kind).ok_or(RecordError::UnknownKind(kind))?;
+        Ok(Self { kind, doc: doc.clone(), sequences: BTreeMap::new() })
     }
 
-    /// Genesis and then these raw changes, in an order in which dependencies come first. Never panics: a change that makes Automerge panic, or that
-    /// Automerge accepts without taking it into the graph, is an error.
+    /// Genesis and then these raw changes, in any order, as long as all they depend on is among them. Never panics: a change that makes
+    /// Automerge panic, or that Automerge accepts without taking it into the graph, is an error. For changes that a gate has let in.
     ///
     /// # Errors
     /// [`RecordError::Unreadable`] or [`RecordError::MissingDependency`] for the first change that cannot be applied.
-    pub fn load<'a>(_kind: RecordKind, _changes: impl IntoIterator<Item = &'a [u8]>) -> Result<Self, RecordError> {
-        unimplemented!()
+    pub fn load<'a>(kind: RecordKind, changes: impl IntoIterator<Item = &'a [u8]>) -> Result<Self, RecordError> {
+        let mut record = Self::new(kind)?;
+        record.apply(changes)?;
+        Ok(record)
     }
 
-    /// Applies more raw changes to this record; on error the record is as before.
+    /// Applies more raw changes to this record; on error the record is as before. What it has already is passed over.
     ///
     /// # Errors
     /// As [`Record::load`].
-    pub fn apply<'a>(&mut self, _changes: impl IntoIterator<Item = &'a [u8]>) -> Result<(), RecordError> {
-        unimplemented!()
+    pub fn apply<'a>(&mut self, changes: impl IntoIterator<Item = &'a [u8]>) -> Result<(), RecordError> {
+        let changes = changes.into_iter().map(parse).collect::<Result<Vec<_>, _>>()?;
+        let coming: HashSet<ChangeHash> = changes.iter().map(automerge::Change::hash).collect();
+        for change in &changes {
+            if let Some(missing) = change.deps().iter().find(|dep| !coming.contains(dep) && !self.has(Hash(dep.0))) {
+                return Err(RecordError::MissingDependency { change: Hash(change.hash().0), missing: Hash(missing.0) });
+            }
+        }
+        let mut next = self.clone();
+        match next.take(&changes) {
+            Ok(()) => {
+                *self = next;
+                Ok(())
+            }
+            Err(reason) => Err(self.first_unreadable(&changes, reason)),
+        }
     }
 
     /// Writes a command as one change of `actor`, at `time_s` seconds since 1970. What the record already says is left out.
     ///
     /// # Errors
     /// [`RecordError::Nothing`] when nothing is left; [`RecordError::Unfit`] when the command is for another kind of record or breaks a limit.
-    pub fn write(&mut self, _actor: Incarnation, _command: &Command, _time_s: i64) -> Result<Change, RecordError> {
-        unimplemented!()
+    pub fn write(&mut self, actor: Incarnation, command: &Command, time_s: i64) -> Result<Change, RecordError> {
+        if command.record_kind() != self.kind {
+            return Err(RecordError::Unfit("the command is for another kind of record"));
+        }
+        let puts = writer::plan(&self.doc, command)?;
+        if puts.is_empty() {
+            return Err(RecordError::Nothing);
+        }
+        if puts.len() as u64 > limits::MAX_OPS {
+            return Err(RecordError::Unfit("too many values for one save"));
+        }
+        let full = self.len() >= limits::MAX_CHANGES_PER_RECORD || (self.sequence(actor) == 0 && self.sequences.len() >= limits::MAX_ACTORS_PER_RECORD);
+        if full {
+            return Err(RecordError::Unfit("the record is full"));
+        }
+        let (next, change) = self.with(actor, &puts, time_s).ok_or(RecordError::Unfit("the record could not be written"))?;
+        if change.raw.len() > limits::MAX_CHANGE {
+            return Err(RecordError::Unfit("too much for one save"));
+        }
+        *self = next;
+        Ok(change)
     }
 
     /// What the record says, leaving aside what a newer version added.
     #[must_use]
     pub fn read(&self) -> Content {
-        unimplemented!()
+        match self.kind {
+            RecordKind::Household => Content::Household(reader::household(&self.doc)),
+            RecordKind::Case | RecordKind::Other(_) => Content::Case(reader::case(&self.doc)),
+        }
     }
 
     /// The kind.
@@ -165,32 +210,111 @@ impl Record {
     /// The hashes that no other change depends on yet, sorted.
     #[must_use]
     pub fn heads(&self) -> Vec<Hash> {
-        unimplemented!()
+        self.doc.get_heads().iter().map(|head| Hash(head.0)).collect()
     }
 
     /// Whether the change is in the graph.
     #[must_use]
-    pub fn has(&self, _change: Hash) -> bool {
-        unimplemented!()
+    pub fn has(&self, change: Hash) -> bool {
+        self.doc.get_missing_deps(&[ChangeHash(change.0)]).is_empty()
     }
 
     /// Every change but the genesis, dependencies first.
     #[must_use]
     pub fn changes(&self) -> Vec<Change> {
-        unimplemented!()
+        let genesis = genesis::document(self.kind).map(Automerge::get_heads).unwrap_or_default();
+        self.doc.get_changes(&genesis).iter().map(Change::from).collect()
+    }
+
+    /// How many changes the record has, genesis left aside.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        usize::try_from(self.doc.stats().num_changes).map_or(usize::MAX, |changes| changes.saturating_sub(1))
+    }
+
+    /// Whether nothing was ever written to it.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
     }
 
     /// How many changes the actor has in the record.
     #[must_use]
-    pub fn sequence(&self, _actor: Incarnation) -> u64 {
-        unimplemented!()
+    pub fn sequence(&self, actor: Incarnation) -> u64 {
+        self.sequences.get(&actor).copied().unwrap_or(0)
     }
 
     /// The whole document as an Automerge file, for other programs.
     #[must_use]
     pub fn save(&self) -> Vec<u8> {
-        unimplemented!()
+        self.doc.save()
     }
+
+    /// The record with these puts in it as one change; `None` when Automerge would not, or panicked.
+    fn with(&self, actor: Incarnation, puts: &[put::Put], time_s: i64) -> Option<(Self, Change)> {
+        let mut next = self.clone();
+        let change = guarded(|| writer::commit(&mut next.doc, actor, puts, time_s))??;
+        next.sequences.insert(actor, change.seq());
+        Some((next, Change::from(&change)))
+    }
+
+    /// Takes changes whose dependencies are here or among them. On error the record is spoilt.
+    fn take(&mut self, changes: &[automerge::Change]) -> Result<(), &'static str> {
+        match guarded(|| self.doc.apply_changes(changes.iter().cloned())) {
+            None => return Err("it does not fit the document"),
+            Some(Err(_)) => return Err("its place in its author's sequence is taken"),
+            Some(Ok(())) => {}
+        }
+        let hashes: Vec<_> = changes.iter().map(automerge::Change::hash).collect();
+        // Automerge says Ok and keeps a change it cannot apply yet in a queue, invisible.
+        if !self.doc.get_missing_deps(&hashes).is_empty() {
+            return Err("it was not taken into the document");
+        }
+        for change in changes {
+            let actor = actor(change).ok_or("its actor is not sixteen bytes")?;
+            let sequence = self.sequences.entry(actor).or_default();
+            *sequence = change.seq().max(*sequence);
+        }
+        Ok(())
+    }
+
+    fn first_unreadable(&self, changes: &[automerge::Change], reason: &'static str) -> RecordError {
+        let mut record = self.clone();
+        for change in changes {
+            if let Err(reason) = record.take(std::slice::from_ref(change)) {
+                return RecordError::Unreadable { change: Hash(change.hash().0), reason };
+            }
+        }
+        RecordError::Unreadable { change: changes.first().map_or(Hash::ZERO, |change| Hash(change.hash().0)), reason }
+    }
+}
+
+impl From<&automerge::Change> for Change {
+    fn from(change: &automerge::Change) -> Self {
+        Self { hash: Hash(change.hash().0), raw: change.raw_bytes().to_vec() }
+    }
+}
+
+/// Runs what may panic inside Automerge. The process's panic hook is left as it is, so a panic still prints its place to standard error.
+fn guarded<T>(work: impl FnOnce() -> T) -> Option<T> {
+    catch_unwind(AssertUnwindSafe(work)).ok()
+}
+
+/// Parses a stored change and checks its checksum, which Automerge's own parser leaves out.
+fn parse(raw: &[u8]) -> Result<automerge::Change, RecordError> {
+    guarded(|| automerge::Change::try_from(raw))
+        .and_then(Result::ok)
+        .filter(|change| change.raw_bytes() == raw && raw.get(4..8) == Some(&change.hash().0[..4]))
+        .ok_or(RecordError::Unreadable { change: hash_of(raw), reason: "not a change chunk" })
+}
+
+fn actor(change: &automerge::Change) -> Option<Incarnation> {
+    change.actor_id().to_bytes().try_into().ok().map(Incarnation::from_bytes)
+}
+
+/// The hash of a raw change chunk: SHA-256 from its type byte on; magic and checksum are left out.
+fn hash_of(raw: &[u8]) -> Hash {
+    Hash::of(&[raw.get(8..).unwrap_or_default()])
 }
 
 /// Facts about a raw change that need no document.
@@ -205,3 +329,6 @@ pub struct ChangeInfo {
     /// What it depends on.
     pub deps: Vec<Hash>,
 }
+
+#[cfg(test)]
+mod tests;

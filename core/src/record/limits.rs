@@ -1,0 +1,22 @@
+//! Limits of a record. Checked before anything is parsed or allocated; a phone writes within them, so only a hostile or broken one meets them.
+
+/// Longest raw change chunk, bytes.
+pub const MAX_CHANGE: usize = 64 << 10;
+/// Most operations in one change.
+pub const MAX_OPS: u64 = 2_000;
+/// Most changes in one document.
+pub const MAX_CHANGES_PER_RECORD: usize = 4_000;
+/// Most actors in one document.
+pub const MAX_ACTORS_PER_RECORD: usize = 400;
+/// Most changes that one change depends on: the heads that were left open, and its author's last.
+pub const MAX_DEPS: usize = 64;
+/// Longest value under one key, bytes: an action, a base, a text.
+pub const MAX_VALUE: usize = 16 << 10;
+/// Longest key, bytes: a person's UUID, a dot and a field name.
+pub const MAX_KEY: usize = 160;
+/// Most fields in one base.
+pub const MAX_FIELDS: usize = 100;
+/// Longest field name, bytes: `tag.` and twenty characters of up to four bytes.
+pub const MAX_FIELD_NAME: usize = 84;
+/// Longest text of a field that this version does not know, characters.
+pub const MAX_UNKNOWN_TEXT: usize = 2_000;
