@@ -1,5 +1,6 @@
 //! The phone.
 
 pub mod runner;
+pub mod store;
 pub mod sync;
 pub mod transport;

@@ -1,0 +1,133 @@
+//! Connections: one that writes, several that read.
+//!
+//! SQLCipher with a raw key: its own key derivation (256,000 rounds) would run on every connection opened. WAL cannot be set inside a transaction, and
+//! `foreign_keys` is per connection, so both are set where a connection is made and nowhere else.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
+use zeroize::Zeroizing;
+
+use super::StoreError;
+
+/// Idle readers that are kept; more are opened when more screens ask at once, and dropped after.
+const READERS: usize = 4;
+/// How long a connection waits for another process before it says that the store is busy.
+const BUSY: Duration = Duration::from_secs(5);
+/// Statements kept prepared on each connection.
+const STATEMENTS: usize = 128;
+
+/// The store's connections.
+pub(super) struct Database {
+    path: PathBuf,
+    key: Zeroizing<[u8; 32]>,
+    writer: Mutex<Connection>,
+    readers: Mutex<Vec<Connection>>,
+    waiting: AtomicUsize,
+}
+
+impl std::fmt::Debug for Database {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Database").finish_non_exhaustive()
+    }
+}
+
+impl Database {
+    pub(super) fn new(path: &Path, key: &[u8; 32], writer: Connection) -> Self {
+        Self { path: path.to_owned(), key: Zeroizing::new(*key), writer: Mutex::new(writer), readers: Mutex::default(), waiting: AtomicUsize::new(0) }
+    }
+
+    /// Reads at one moment of the store: every query in `f` sees the same.
+    pub(super) fn read<T, E: From<StoreError>>(&self, f: impl FnOnce(&Connection) -> Result<T, E>) -> Result<T, E> {
+        let idle = lock(&self.readers).pop();
+        let connection = match idle {
+            Some(connection) => connection,
+            None => self.reader()?,
+        };
+        let result = {
+            let moment = connection.unchecked_transaction().map_err(StoreError::from)?;
+            f(&moment)
+        };
+        let mut readers = lock(&self.readers);
+        if readers.len() < READERS {
+            readers.push(connection);
+        }
+        result
+    }
+
+    /// Writes: all of `f` or, when it fails, nothing.
+    pub(super) fn write<T, E: From<StoreError>>(&self, f: impl FnOnce(&Transaction<'_>) -> Result<T, E>) -> Result<T, E> {
+        self.waiting.fetch_add(1, Ordering::SeqCst);
+        let mut writer = lock(&self.writer);
+        self.waiting.fetch_sub(1, Ordering::SeqCst);
+        let tx = writer.transaction_with_behavior(TransactionBehavior::Immediate).map_err(StoreError::from)?;
+        let result = f(&tx)?;
+        tx.commit().map_err(StoreError::from)?;
+        Ok(result)
+    }
+
+    /// Lets a waiting writer in between two steps of a long piece of work: a mutex is not fair, and a save is not to wait for a whole page.
+    pub(super) fn let_others_write(&self) {
+        for _ in 0..20 {
+            if self.waiting.load(Ordering::SeqCst) == 0 {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    /// Moves the WAL into the file and empties it, so that what was deleted is gone from both.
+    pub(super) fn truncate_wal(&self) -> Result<(), StoreError> {
+        lock(&self.readers).clear();
+        let writer = lock(&self.writer);
+        writer.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+        Ok(())
+    }
+
+    /// Runs on the writing connection outside a transaction.
+    pub(super) fn alone<T>(&self, f: impl FnOnce(&Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        lock(&self.readers).clear();
+        f(&lock(&self.writer))
+    }
+
+    fn reader(&self) -> Result<Connection, StoreError> {
+        let connection = connect(&self.path, &self.key, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        connection.pragma_update(None, "query_only", true)?;
+        Ok(connection)
+    }
+}
+
+/// Opens a connection with the key set and nothing read yet.
+pub(super) fn connect(path: &Path, key: &[u8; 32], flags: OpenFlags) -> Result<Connection, rusqlite::Error> {
+    let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    let mut pragma = Zeroizing::new(String::with_capacity(90));
+    pragma.push_str("PRAGMA key = \"x'");
+    for byte in key {
+        use std::fmt::Write as _;
+        let _ = write!(pragma, "{byte:02x}");
+    }
+    pragma.push_str("'\"");
+    connection.execute_batch(&pragma)?;
+    connection.busy_timeout(BUSY)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    connection.execute_batch("PRAGMA foreign_keys = ON; PRAGMA secure_delete = ON; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -8000;")?;
+    Ok(connection)
+}
+
+/// Makes an opened connection the one that writes. Changes the file, so it comes after every check.
+pub(super) fn make_writer(connection: &Connection) -> Result<(), rusqlite::Error> {
+    connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
+    connection.execute_batch("PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 400;")
+}
+
+pub(super) fn code(error: &rusqlite::Error) -> Option<ErrorCode> {
+    error.sqlite_error_code()
+}
+
+/// A panic elsewhere left nothing half done: transactions roll back.
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

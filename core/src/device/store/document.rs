@@ -1,0 +1,284 @@
+//! A record as the store holds it: the confirmed base, and over it what this device wrote and nobody has confirmed yet.
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::own::{self, OwnRow, Redos, Standing};
+use super::{StoreError, meta};
+use crate::domain::id::{DocId, Hash};
+use crate::record::{Record, RecordError, RecordKind};
+use crate::wire::batch::change_hash;
+
+/// A record, loaded for merging or writing.
+pub(super) struct Document {
+    pub(super) n: i64,
+    pub(super) id: DocId,
+    pub(super) kind: RecordKind,
+    /// The confirmed base; `None` when this version cannot read it.
+    base: Option<Record>,
+    changes: Vec<u8>,
+    count: u32,
+    redos: Redos,
+    aside: Vec<u8>,
+    parked: Option<String>,
+    overlay: Vec<OwnRow>,
+    dirty: bool,
+}
+
+/// What became of a change that a stream brought.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Confirmed {
+    /// It was there.
+    Already,
+    /// It is in the base now.
+    Taken,
+    /// It did not go in; kept aside, the record is parked.
+    Aside,
+}
+
+impl Document {
+    /// Loads a record; `None` when there is none of that id.
+    pub(super) fn find(db: &Connection, id: DocId) -> Result<Option<Self>, StoreError> {
+        let found = db
+            .prepare_cached("SELECT n, kind, changes, edits, aside, parked FROM documents WHERE doc = ?1")?
+            .query_row([id.as_bytes()], |row| {
+                let redos: Option<Vec<u8>> = row.get(3)?;
+                Ok((
+                    Self {
+                        n: row.get(0)?,
+                        id,
+                        kind: RecordKind::from_code(row.get(1)?),
+                        base: None,
+                        changes: row.get(2)?,
+                        count: 0,
+                        redos: Redos::default(),
+                        aside: row.get::<_, Option<Vec<u8>>>(4)?.unwrap_or_default(),
+                        parked: row.get(5)?,
+                        overlay: Vec::new(),
+                        dirty: false,
+                    },
+                    redos,
+                ))
+            })
+            .optional()?;
+        let Some((mut document, redos)) = found else {
+            return Ok(None);
+        };
+        if let Some(redos) = redos {
+            document.redos = meta::decode(&redos)?;
+        }
+        let confirmed = chunks(&document.changes)?;
+        document.count = u32::try_from(confirmed.len()).unwrap_or(u32::MAX);
+        document.base = match Record::load(document.kind, confirmed) {
+            Ok(record) => Some(record),
+            Err(error) => {
+                document.parked = Some(error.to_string());
+                None
+            }
+        };
+        document.overlay = db
+            .prepare_cached(&format!("SELECT {} FROM own WHERE doc = ?1 AND raw IS NOT NULL ORDER BY n", own::COLUMNS))?
+            .query_map([id.as_bytes()], OwnRow::read)?
+            .collect::<Result<_, _>>()?;
+        Ok(Some(document))
+    }
+
+    /// Loads a record, or begins it.
+    pub(super) fn open(db: &Connection, id: DocId, kind: RecordKind) -> Result<Self, StoreError> {
+        if let Some(document) = Self::find(db, id)? {
+            return Ok(document);
+        }
+        db.prepare_cached("INSERT INTO documents (doc, kind) VALUES (?1, ?2)")?.execute(params![id.as_bytes(), kind.code()])?;
+        let (base, parked) = match Record::new(kind) {
+            Ok(record) => (Some(record), None),
+            Err(error) => (None, Some(error.to_string())),
+        };
+        Ok(Self {
+            n: db.last_insert_rowid(),
+            id,
+            kind,
+            base,
+            changes: Vec::new(),
+            count: 0,
+            redos: Redos::default(),
+            aside: Vec::new(),
+            parked,
+            overlay: Vec::new(),
+            dirty: false,
+        })
+    }
+
+    /// Takes a change into the base. One that does not go in is kept aside and the record is parked; a page never stops for it.
+    pub(super) fn confirm(&mut self, db: &Connection, raw: &[u8], edit: Option<Hash>) -> Result<Confirmed, StoreError> {
+        let hash = change_hash(raw);
+        self.settle(db, hash, edit.unwrap_or(hash))?;
+        if self.base.as_ref().is_some_and(|base| base.has(hash)) {
+            return Ok(Confirmed::Already);
+        }
+        if self.take(raw, hash, edit) {
+            self.retry_aside()?;
+            return Ok(Confirmed::Taken);
+        }
+        let kept = [&edit.unwrap_or(hash).0, raw].concat();
+        if !chunks(&self.aside)?.contains(&kept.as_slice()) {
+            push(&mut self.aside, &kept);
+            self.dirty = true;
+        }
+        Ok(Confirmed::Aside)
+    }
+
+    /// The record with own work over the base. The flag says whether all of it went in: if not, it has to be done again.
+    pub(super) fn record(&self) -> Result<(Record, bool), RecordError> {
+        let mut record = match &self.base {
+            Some(base) => base.clone(),
+            None => Record::new(self.kind)?,
+        };
+        let mut whole = true;
+        for raw in self.overlay.iter().filter_map(|row| row.raw.as_deref()) {
+            whole &= record.apply([raw]).is_ok();
+        }
+        Ok((record, whole))
+    }
+
+    /// The base with only those pieces of own work over it that are under way and keep their place in a rebuild.
+    pub(super) fn rebase(&self) -> Result<Record, RecordError> {
+        let mut record = match &self.base {
+            Some(base) => base.clone(),
+            None => return Err(RecordError::Unfit("the record is parked")),
+        };
+        for row in self.overlay.iter().filter(|row| matches!(row.standing, Standing::Waiting | Standing::Quarantined)) {
+            let _ = row.raw.as_deref().map(|raw| record.apply([raw]));
+        }
+        Ok(record)
+    }
+
+    /// Whether the base has the edit, under whatever change.
+    pub(super) fn has_edit(&self, edit: Hash) -> bool {
+        self.base.as_ref().is_some_and(|base| base.has(edit)) || self.redos.0.iter().any(|(_, redo)| *redo == edit)
+    }
+
+    /// Whether the base has the change.
+    pub(super) fn has(&self, change: Hash) -> bool {
+        self.base.as_ref().is_some_and(|base| base.has(change))
+    }
+
+    /// Whether nothing is confirmed and nothing of one's own is over it.
+    pub(super) fn is_bare(&self) -> bool {
+        self.count == 0 && self.aside.is_empty() && self.overlay.is_empty()
+    }
+
+    /// Takes a row out of the overlay.
+    pub(super) fn drop_own(&mut self, db: &Connection, n: i64) -> Result<(), StoreError> {
+        own::drop_raw(db, n)?;
+        self.overlay.retain(|row| row.n != n);
+        Ok(())
+    }
+
+    /// Puts a row over the base; it is in the table already.
+    pub(super) fn push_own(&mut self, row: OwnRow) {
+        self.overlay.push(row);
+    }
+
+    /// The overlay's rows.
+    pub(super) fn overlay(&self) -> &[OwnRow] {
+        &self.overlay
+    }
+
+    /// Writes the base back.
+    pub(super) fn store(&mut self, db: &Connection) -> Result<(), StoreError> {
+        if std::mem::take(&mut self.dirty) {
+            let redos = (!self.redos.0.is_empty()).then(|| meta::encode(&self.redos));
+            let aside = (!self.aside.is_empty()).then_some(&self.aside);
+            db.prepare_cached("UPDATE documents SET changes = ?2, edits = ?3, aside = ?4, parked = ?5 WHERE n = ?1")?.execute(params![
+                self.n,
+                self.changes,
+                redos,
+                aside,
+                self.parked
+            ])?;
+        }
+        Ok(())
+    }
+
+    /// Own work that this change or edit confirms leaves the overlay. An edit that arrived under another change than the pending one is not done twice.
+    fn settle(&mut self, db: &Connection, hash: Hash, edit: Hash) -> Result<(), StoreError> {
+        for row in &self.overlay {
+            if row.change == hash || row.edit == edit {
+                own::drop_raw(db, row.n)?;
+                if row.change != hash && matches!(row.standing, Standing::New | Standing::Redo) {
+                    own::set(db, row.n, Standing::Received, None, None)?;
+                }
+            }
+        }
+        self.overlay.retain(|row| row.change != hash && row.edit != edit);
+        Ok(())
+    }
+
+    fn take(&mut self, raw: &[u8], hash: Hash, edit: Option<Hash>) -> bool {
+        let Some(base) = &mut self.base else {
+            return false;
+        };
+        // Ok proves nothing: Automerge also says Ok to a change it only queues.
+        let taken = match base.apply([raw]) {
+            Ok(()) => base.has(hash),
+            Err(error) => {
+                self.parked = Some(error.to_string());
+                false
+            }
+        };
+        if taken {
+            push(&mut self.changes, raw);
+            if let Some(edit) = edit.filter(|edit| *edit != hash) {
+                self.redos.0.push((self.count, edit));
+            }
+            self.count += 1;
+            self.dirty = true;
+        }
+        taken
+    }
+
+    /// What was kept aside may only have lacked what has arrived now.
+    fn retry_aside(&mut self) -> Result<(), StoreError> {
+        if self.aside.is_empty() {
+            return Ok(());
+        }
+        let aside = std::mem::take(&mut self.aside);
+        let mut rest = chunks(&aside)?;
+        loop {
+            let before = rest.len();
+            rest.retain(|kept| {
+                let Some((edit, raw)) = kept.split_first_chunk::<32>() else {
+                    return false;
+                };
+                let hash = change_hash(raw);
+                !(self.has(hash) || self.take(raw, hash, Some(Hash(*edit))))
+            });
+            if rest.is_empty() || rest.len() == before {
+                break;
+            }
+        }
+        rest.iter().for_each(|kept| push(&mut self.aside, kept));
+        if self.aside.is_empty() {
+            self.parked = None;
+        }
+        self.dirty = true;
+        Ok(())
+    }
+}
+
+/// Chunks end to end, each after its length.
+fn chunks(packed: &[u8]) -> Result<Vec<&[u8]>, StoreError> {
+    let mut rest = packed;
+    let mut found = Vec::new();
+    while !rest.is_empty() {
+        let (len, after) = rest.split_first_chunk::<4>().ok_or(StoreError::Damaged)?;
+        let (chunk, after) = after.split_at_checked(u32::from_be_bytes(*len) as usize).ok_or(StoreError::Damaged)?;
+        found.push(chunk);
+        rest = after;
+    }
+    Ok(found)
+}
+
+fn push(packed: &mut Vec<u8>, raw: &[u8]) {
+    packed.extend_from_slice(&u32::try_from(raw.len()).unwrap_or(u32::MAX).to_be_bytes());
+    packed.extend_from_slice(raw);
+}

@@ -1,0 +1,358 @@
+//! The device's store: everything a phone knows, encrypted, answering every screen from local storage and losing nothing that was typed.
+//!
+//! - [`open`](Store::open): every check before the first write; a wrong key, a newer schema or a damaged file is a typed error and destroys nothing.
+//! - [`save`](Store::save): one change, its intent and its projections in one durable transaction. It never waits for sync.
+//! - [`prepare`](Store::prepare) and [`apply`](Store::apply): the outbox up, the streams down. What is sent was stored first; what is applied was proved first.
+//! - queries and [`watch`](Store::watch): lists, records, search, status.
+//!
+//! A record is a confirmed base with own unconfirmed work over it. The log beats the unconfirmed: what a stream brings is merged into the base, and own work
+//! that was refused, stranded or contradicted is done again over it, once (`rebuild.rs`).
+//!
+//! SQL is in `core/migrations`; the tables are described in `docs/schema.md`, "On the phone".
+
+mod apply;
+mod db;
+mod document;
+mod meta;
+mod observe;
+mod open;
+mod outbox;
+mod own;
+mod project;
+mod purge;
+mod query;
+mod rebuild;
+mod search;
+mod write;
+
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use rusqlite::{Connection, ErrorCode};
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+pub use apply::{Applied, ApplyError};
+pub use meta::Identity;
+pub use observe::{Topic, Watch};
+pub use open::{OpenError, OpenOptions};
+pub use outbox::{Prepare, Prepared};
+pub use own::{Delivery, DeliveryState, Standing};
+pub use query::{
+    CaseDetail, CaseFilter, CaseOrder, CaseRow, EditRow, Hit, HouseholdDetail, HouseholdFilter, HouseholdRow, Names, Page, PageRequest, PageToken, Status,
+    StreamRow, VisitRow,
+};
+pub use write::{RULES, SaveError, Saved};
+
+use crate::domain::id::{Hash, Incarnation};
+use crate::domain::time::Stamp;
+use crate::env::{Environment, random};
+use crate::wire::enrol::EnrolAnswer;
+use crate::wire::error::WireError;
+use crate::wire::suite::KeyPair;
+use crate::wire::sync::{OutboxHead, Token};
+
+use db::Database;
+use observe::{Announcer, Touched};
+use open::LifeFile;
+use outbox::Outstanding;
+
+/// The store of one device. Clones share it.
+#[derive(Debug, Clone)]
+pub struct Store {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    db: Database,
+    env: Arc<dyn Environment>,
+    life: Mutex<LifeFile>,
+    /// The one request whose answer may be applied; held while one is prepared or applied.
+    outstanding: Mutex<Option<Outstanding>>,
+    announcer: Announcer,
+    identity: RwLock<Option<Identity>>,
+    /// Up to when running time is counted, in the clock of this process.
+    counted_ms: Mutex<u64>,
+}
+
+/// How the store failed. No content is in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// The device is not enrolled.
+    #[error("the device is not enrolled")]
+    NotEnrolled,
+    /// No space left, or the file system refused to write.
+    #[error("this phone's storage is full or cannot be written")]
+    Full,
+    /// Another process kept the store busy for too long.
+    #[error("the store is busy in another process")]
+    Busy,
+    /// Something stored cannot be read back.
+    #[error("something in the store cannot be read")]
+    Damaged,
+    /// Too long without contact: households are locked until the centre is reached.
+    #[error("households are locked until the centre is reached")]
+    RegistryLocked,
+    /// What watched the store has ended.
+    #[error("the store is closed")]
+    Closed,
+    /// Anything else, by SQLite's extended result code.
+    #[error("storage failed (code {0})")]
+    Sqlite(i32),
+}
+
+impl StoreError {
+    fn of(error: &rusqlite::Error) -> Self {
+        match error.sqlite_error_code() {
+            Some(ErrorCode::DiskFull | ErrorCode::SystemIoFailure | ErrorCode::ReadOnly) => Self::Full,
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Busy,
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Self::Damaged,
+            _ => match error {
+                rusqlite::Error::SqliteFailure(code, _) => Self::Sqlite(code.extended_code),
+                rusqlite::Error::SqlInputError { error, .. } => Self::Sqlite(error.extended_code),
+                _ => Self::Damaged,
+            },
+        }
+    }
+}
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::of(&error)
+    }
+}
+
+/// Why enrolment was not taken.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum EnrolError {
+    /// The answer is not from the server that the code names.
+    #[error(transparent)]
+    Wire(#[from] WireError),
+    /// The device is enrolled already.
+    #[error("the device is enrolled already; wipe it first")]
+    AlreadyEnrolled,
+    /// Storage failed.
+    #[error(transparent)]
+    Storage(#[from] StoreError),
+}
+
+/// What the device may still do without contact.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Lease {
+    /// Everything its grant allows, for this many milliseconds more.
+    Open(i64),
+    /// Reports and supplements; households are locked.
+    ReportOnly,
+}
+
+/// What a write transaction knows of the device.
+#[derive(Debug, Clone)]
+struct Context {
+    identity: Option<Identity>,
+    now_ms: i64,
+    stamp: Stamp,
+}
+
+impl Store {
+    /// Opens the store, or creates it. Nothing is written before the key fits, the schema is known and the file can be read.
+    ///
+    /// # Errors
+    /// See [`OpenError`]; the file is as it was.
+    pub fn open(options: &OpenOptions) -> Result<Self, OpenError> {
+        open::open(options)
+    }
+
+    fn assemble(db: Database, env: Arc<dyn Environment>, life: LifeFile) -> Result<Self, StoreError> {
+        let counted_ms = Mutex::new(env.stamp().mono_ms);
+        let inner =
+            Inner { db, env, life: Mutex::new(life), outstanding: Mutex::default(), announcer: Announcer::new(), identity: RwLock::default(), counted_ms };
+        let store = Self { inner: Arc::new(inner) };
+        store.refresh()?;
+        if store.inner.db.read(|db| meta::get(db, meta::REPROJECT))?.unwrap_or(false) {
+            store.rebuild_projections()?;
+        }
+        Ok(store)
+    }
+
+    /// Who the device is; `None` before enrolment.
+    #[must_use]
+    pub fn enrolled(&self) -> Option<Identity> {
+        self.inner.identity.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The life of this store, for enrolment.
+    ///
+    /// # Errors
+    /// Storage.
+    pub fn incarnation(&self) -> Result<Incarnation, StoreError> {
+        self.inner.db.read(meta::incarnation)
+    }
+
+    /// The device's key pair; made when the store was, and never shown.
+    ///
+    /// # Errors
+    /// Storage.
+    pub fn key_pair(&self) -> Result<KeyPair, StoreError> {
+        Ok(KeyPair::from_secret(&*self.inner.db.read(meta::secret)?))
+    }
+
+    /// Takes the server's answer to an enrolment that was asked for with [`key_pair`](Self::key_pair) and [`incarnation`](Self::incarnation). `root` is the
+    /// hash that the invite named.
+    ///
+    /// # Errors
+    /// [`EnrolError`]; the device is not enrolled then.
+    pub fn enrol(&self, answer: &EnrolAnswer, server: &str, root: Hash) -> Result<Identity, EnrolError> {
+        if !answer.keys.verify(root) {
+            return Err(WireError::Unverified("the server's keys: this is not the server that the code names").into());
+        }
+        let grant = answer.grant.open(&answer.keys.signing)?;
+        if grant.device != answer.device {
+            return Err(WireError::Unverified("the grant is for another device").into());
+        }
+        self.inner.db.write(|tx| {
+            if meta::get(tx, meta::IDENTITY)?.is_some() {
+                return Err(EnrolError::AlreadyEnrolled);
+            }
+            let enrolled = meta::Enrolled {
+                device: answer.device,
+                server: server.to_owned(),
+                root,
+                keys: answer.keys.clone(),
+                stream: answer.stream,
+                name: answer.name.clone(),
+            };
+            meta::put(tx, meta::IDENTITY, &enrolled)?;
+            apply::put_grant(tx, grant.id, grant.issued_ms, &answer.grant)?;
+            for info in &answer.directory {
+                apply::list_stream(tx, info)?;
+            }
+            let stamp = self.inner.env.stamp();
+            meta::put(tx, meta::ANCHOR, &crate::domain::time::Anchor { server_ms: answer.now_ms, stamp })?;
+            meta::put(tx, meta::CLOCK, &meta::Clock { contact_ms: stamp.wall_ms, high_ms: stamp.wall_ms, run_ms: 0 })?;
+            meta::put(tx, meta::OUTBOX, &OutboxHead { incarnation: meta::incarnation(tx)?, seq: 0, hash: Hash::ZERO })?;
+            Ok(())
+        })?;
+        self.refresh()?;
+        self.inner.announcer.announce(Touched::ALL);
+        self.enrolled().ok_or(EnrolError::Storage(StoreError::NotEnrolled))
+    }
+
+    /// The session's token, for what is fetched beside sync.
+    ///
+    /// # Errors
+    /// Storage.
+    pub fn token(&self) -> Result<Option<Token>, StoreError> {
+        self.inner.db.read(|db| meta::get(db, meta::TOKEN))
+    }
+
+    /// What the device may do without contact, and for how long.
+    ///
+    /// # Errors
+    /// Storage.
+    pub fn lease(&self) -> Result<Lease, StoreError> {
+        self.inner.db.read(|db| self.lease_in(db))
+    }
+
+    /// Counts running time on; for an app that is open without saving or syncing. Once a minute is enough.
+    ///
+    /// # Errors
+    /// Storage.
+    pub fn count_time(&self) -> Result<(), StoreError> {
+        self.inner.db.write(|tx| self.tick(tx))
+    }
+
+    /// Forgets everything: the device is revoked, or is given to someone else. What is left is an empty store under a new incarnation and key.
+    ///
+    /// # Errors
+    /// Storage.
+    pub fn wipe(&self) -> Result<(), StoreError> {
+        *db::lock(&self.inner.outstanding) = None;
+        let env = self.inner.env.as_ref();
+        self.inner.db.write(|tx| {
+            let life: Option<u64> = meta::get(tx, meta::LIFE)?;
+            let tables =
+                ["search", "visits", "details", "households", "cases", "actions", "own", "batches", "facts", "held", "documents", "streams", "reference"];
+            for table in tables.into_iter().chain(["lives", "grants", "meta"]) {
+                tx.execute(&format!("DELETE FROM {table}"), [])?;
+            }
+            if let Some(life) = life {
+                meta::put(tx, meta::LIFE, &life)?;
+            }
+            meta::new_incarnation(tx, Incarnation::random(random(env)))?;
+            meta::put_secret(tx, &Zeroizing::new(random::<32>(env)))
+        })?;
+        self.inner.db.alone(|db| Ok(db.execute_batch("VACUUM")?))?;
+        self.inner.db.truncate_wal()?;
+        self.refresh()?;
+        self.inner.announcer.announce(Touched::ALL);
+        Ok(())
+    }
+
+    /// Makes every projection again from the stored changes and facts: after an update that shows more, or when a check found one wrong.
+    ///
+    /// # Errors
+    /// Storage.
+    pub fn rebuild_projections(&self) -> Result<(), StoreError> {
+        self.inner.db.write(|tx| {
+            let context = self.context_in(tx)?;
+            project::all(tx, &context)?;
+            meta::clear(tx, meta::REPROJECT)
+        })?;
+        self.inner.announcer.announce(Touched::ALL);
+        Ok(())
+    }
+
+    /// Reads every page and index, and says whether all is well. Slow: for a scrub at night.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] when something is not.
+    pub fn check(&self) -> Result<(), StoreError> {
+        self.inner.db.read(|db| {
+            let broken = db.prepare("PRAGMA cipher_integrity_check")?.exists([])?;
+            let sound: String = db.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
+            if broken || sound != "ok" { Err(StoreError::Damaged) } else { Ok(()) }
+        })
+    }
+
+    fn lease_in(&self, db: &Connection) -> Result<Lease, StoreError> {
+        if meta::get(db, meta::REPORT_ONLY)?.unwrap_or(false) {
+            return Ok(Lease::ReportOnly);
+        }
+        let Some(identity) = self.enrolled() else {
+            return Ok(Lease::ReportOnly);
+        };
+        let clock = meta::get(db, meta::CLOCK)?.unwrap_or_default().at(self.inner.env.stamp(), *db::lock(&self.inner.counted_ms));
+        let left = identity.grant.lease_ms - clock.alone_ms();
+        Ok(if left > 0 { Lease::Open(left) } else { Lease::ReportOnly })
+    }
+
+    /// Counts the time since it was last counted.
+    fn tick(&self, tx: &Connection) -> Result<(), StoreError> {
+        let mut counted = db::lock(&self.inner.counted_ms);
+        let stamp = self.inner.env.stamp();
+        if let Some(clock) = meta::get(tx, meta::CLOCK)? {
+            meta::put(tx, meta::CLOCK, &clock.at(stamp, *counted))?;
+        }
+        *counted = stamp.mono_ms;
+        Ok(())
+    }
+
+    /// What a transaction needs to know. The incarnation is read in it: a rebuild may just have begun another.
+    fn context_in(&self, tx: &Connection) -> Result<Context, StoreError> {
+        let stamp = self.inner.env.stamp();
+        let mut identity = self.enrolled();
+        if let Some(identity) = &mut identity {
+            identity.incarnation = meta::incarnation(tx)?;
+        }
+        Ok(Context { identity, now_ms: stamp.wall_ms, stamp })
+    }
+
+    fn refresh(&self) -> Result<(), StoreError> {
+        let identity = self.inner.db.read(meta::identity)?;
+        *self.inner.identity.write().unwrap_or_else(PoisonError::into_inner) = identity;
+        Ok(())
+    }
+}

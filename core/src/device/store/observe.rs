@@ -1,0 +1,130 @@
+//! Observers: the current value first, then again whenever it has changed. What happens between two looks is one look.
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use super::{Store, StoreError};
+
+/// How often each kind of thing was touched by a commit.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Revisions {
+    pub(super) cases: u64,
+    pub(super) households: u64,
+    pub(super) visits: u64,
+    pub(super) status: u64,
+    pub(super) reference: u64,
+}
+
+/// What a piece of work touched.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Touched {
+    pub(super) cases: bool,
+    pub(super) households: bool,
+    pub(super) visits: bool,
+    pub(super) status: bool,
+    pub(super) reference: bool,
+}
+
+impl Touched {
+    pub(super) const ALL: Self = Self { cases: true, households: true, visits: true, status: true, reference: true };
+}
+
+/// What a watcher looks at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Topic {
+    /// Cases, in lists and one by one.
+    Cases,
+    /// Households, whole and masked.
+    Households,
+    /// Visits.
+    Visits,
+    /// What is unsent, refused, when the centre was last heard.
+    Status,
+    /// Names of areas, organisations and people.
+    Reference,
+}
+
+/// Announces commits.
+#[derive(Debug)]
+pub(super) struct Announcer(watch::Sender<Revisions>);
+
+impl Announcer {
+    pub(super) fn new() -> Self {
+        Self(watch::Sender::new(Revisions::default()))
+    }
+
+    pub(super) fn announce(&self, touched: Touched) {
+        if touched == Touched::default() {
+            return;
+        }
+        self.0.send_modify(|revisions| {
+            revisions.cases += u64::from(touched.cases);
+            revisions.households += u64::from(touched.households);
+            revisions.visits += u64::from(touched.visits);
+            revisions.status += u64::from(touched.status);
+            revisions.reference += u64::from(touched.reference);
+        });
+    }
+}
+
+type Query<T> = Arc<dyn Fn(&Store) -> Result<T, StoreError> + Send + Sync>;
+
+/// A value of the store that is looked at again whenever a commit touched it. Dropping it ends it.
+pub struct Watch<T> {
+    store: Store,
+    revisions: watch::Receiver<Revisions>,
+    topics: Vec<Topic>,
+    query: Query<T>,
+    seen: Option<u64>,
+    last: Option<T>,
+}
+
+impl<T> std::fmt::Debug for Watch<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Watch").field("topics", &self.topics).finish_non_exhaustive()
+    }
+}
+
+impl<T: PartialEq + Clone + Send + 'static> Watch<T> {
+    /// The value: at once the first time, afterwards when it is another than the one given last. Dropping the future loses nothing.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn next(&mut self) -> Result<T, StoreError> {
+        loop {
+            let revision = self.revision();
+            if self.seen != Some(revision) {
+                let (store, query) = (self.store.clone(), Arc::clone(&self.query));
+                let value = tokio::task::spawn_blocking(move || query(&store)).await.map_err(|_| StoreError::Closed)??;
+                self.seen = Some(revision);
+                if self.last.as_ref() != Some(&value) {
+                    self.last = Some(value.clone());
+                    return Ok(value);
+                }
+            }
+            self.revisions.changed().await.map_err(|_| StoreError::Closed)?;
+        }
+    }
+
+    fn revision(&mut self) -> u64 {
+        let revisions = *self.revisions.borrow_and_update();
+        self.topics
+            .iter()
+            .map(|topic| match topic {
+                Topic::Cases => revisions.cases,
+                Topic::Households => revisions.households,
+                Topic::Visits => revisions.visits,
+                Topic::Status => revisions.status,
+                Topic::Reference => revisions.reference,
+            })
+            .sum()
+    }
+}
+
+impl Store {
+    /// Watches what `query` reads, which is of these topics.
+    pub fn watch<T>(&self, topics: &[Topic], query: impl Fn(&Self) -> Result<T, StoreError> + Send + Sync + 'static) -> Watch<T> {
+        Watch { store: self.clone(), revisions: self.inner.announcer.0.subscribe(), topics: topics.to_vec(), query: Arc::new(query), seen: None, last: None }
+    }
+}

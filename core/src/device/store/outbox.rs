@@ -1,0 +1,293 @@
+//! Up: what is unsent is sealed into batches, each stored before its first byte is sent, and offered in order until the server holds it.
+
+use std::collections::HashMap;
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::meta::{self, Identity, Renew};
+use super::own::{self, OwnRow};
+use super::{Store, StoreError, rebuild};
+use crate::domain::area::AreaCode;
+use crate::domain::fact::{Body, Fact, FactKind};
+use crate::domain::id::{DocId, FactId, Hash, Incarnation, StreamId};
+use crate::domain::time::Stamp;
+use crate::env::random;
+use crate::record::RecordKind;
+use crate::wire::batch::{Batch, ChangeItem, Item, Position, Sealing};
+use crate::wire::limits;
+use crate::wire::suite::KeyPair;
+use crate::wire::sync::{Authenticate, Cursor, OutboxHead, Request, SealedBytes, StreamKind, SyncState};
+
+/// Most bytes of batches in one request: below [`limits::MAX_BODY`] even where nothing compresses.
+const MAX_SENT: usize = 3 << 20;
+
+/// What the next request is to carry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Prepare {
+    /// The whole state, not only its hash.
+    pub send_state: bool,
+    /// The device's signature instead of the token.
+    pub sign: bool,
+}
+
+/// A request that is stored and ready to be sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Prepared {
+    /// The request.
+    pub request: Request,
+    /// The request encoded and authenticated; not framed yet.
+    pub bytes: Vec<u8>,
+    /// Whether it is signed: it is also without being asked for, when there is no token.
+    pub signed: bool,
+}
+
+/// The one request whose answer may be applied. In memory only: after a restart nothing is outstanding.
+#[derive(Debug)]
+pub(super) struct Outstanding {
+    pub(super) nonce: u32,
+    /// The batches it carried, by row.
+    pub(super) sent: Vec<i64>,
+}
+
+impl Store {
+    /// Seals what is unsent, and prepares the next request. The answer to any earlier one will not be applied any more.
+    ///
+    /// # Errors
+    /// [`StoreError::NotEnrolled`], or storage.
+    pub fn prepare(&self, ask: Prepare) -> Result<Prepared, StoreError> {
+        let mut outstanding = super::db::lock(&self.inner.outstanding);
+        *outstanding = None;
+        let mut touched = super::observe::Touched::default();
+        let (mut request, sent, token, (device, secret)) = self.inner.db.write(|tx| {
+            self.tick(tx)?;
+            let mut context = self.context_in(tx)?;
+            rebuild::if_ready(tx, &mut context, self.inner.env.as_ref(), false, &mut touched)?;
+            let identity = meta::identity(tx)?.ok_or(StoreError::NotEnrolled)?;
+            let secret = meta::secret(tx)?;
+            let renew = meta::get(tx, meta::RENEW)?;
+            if renew.is_none() {
+                self.seal(tx, &identity, &KeyPair::from_secret(&secret))?;
+            }
+            let (batches, sent) = if renew == Some(Renew::Copied) { (Vec::new(), Vec::new()) } else { unheld(tx)? };
+            let state = state(tx, identity.incarnation)?;
+            let tell = ask.send_state || renew == Some(Renew::Copied) || meta::get(tx, meta::TELL_STATE)?.unwrap_or(true);
+            let request = Request { nonce: 0, state_hash: state.hash(), state: tell.then_some(state), batches, offers: Vec::new() };
+            let token = meta::get(tx, meta::TOKEN)?.filter(|_| !ask.sign);
+            Ok::<_, StoreError>((request, sent, token, (identity.device, secret)))
+        })?;
+        request.nonce = u32::from_be_bytes(random(self.inner.env.as_ref()));
+        let key = KeyPair::from_secret(&secret);
+        let how = token.map_or(Authenticate::Sign(device, &key), Authenticate::Token);
+        let bytes = request.to_bytes(&how);
+        *outstanding = Some(Outstanding { nonce: request.nonce, sent });
+        drop(outstanding);
+        self.refresh()?;
+        self.inner.announcer.announce(touched);
+        Ok(Prepared { request, bytes, signed: token.is_none() })
+    }
+
+    fn seal(&self, tx: &Connection, identity: &Identity, key: &KeyPair) -> Result<(), StoreError> {
+        let rows = tx
+            .prepare_cached(&format!("SELECT {} FROM own WHERE status = 0 ORDER BY n", own::COLUMNS))?
+            .query_map([], OwnRow::read)?
+            .collect::<Result<Vec<_>, _>>()?;
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let life = super::db::lock(&self.inner.life).advance().map_err(|_| StoreError::Full)?;
+        meta::put(tx, meta::LIFE, &life)?;
+        let anchor = meta::get(tx, meta::ANCHOR)?;
+        let positions = positions(tx)?;
+        let sealed: Stamp = self.inner.env.stamp();
+        let (mut seq, mut prev) = last_sealed(tx, identity.incarnation)?;
+        for (destination, group) in group(tx, identity, rows)? {
+            seq += 1;
+            let (ns, items): (Vec<i64>, Vec<Item>) = group.into_iter().unzip();
+            let sealing = Sealing {
+                device: identity.device,
+                incarnation: identity.incarnation,
+                seq,
+                prev,
+                grant: identity.grant.id,
+                rules: super::write::RULES,
+                positions: positions.clone(),
+                destination,
+                sealed,
+                anchor,
+            };
+            let batch = Batch::seal(sealing, items, key);
+            prev = batch.hash();
+            tx.prepare_cached("INSERT INTO batches (incarnation, seq, hash, bytes) VALUES (?1, ?2, ?3, ?4)")?.execute(params![
+                identity.incarnation.as_bytes(),
+                seq,
+                prev.0,
+                batch.to_bytes()
+            ])?;
+            let batch = tx.last_insert_rowid();
+            for (item, n) in ns.into_iter().enumerate() {
+                tx.prepare_cached("UPDATE own SET batch = ?2, item = ?3, status = 1 WHERE n = ?1")?.execute(params![n, batch, item as u64])?;
+            }
+        }
+        Ok(())
+    }
+}
+
+type Group = (StreamId, Vec<(i64, Item)>);
+
+/// Unsent work by destination, within a batch's limits. A record has one destination, so what depends on another change of it comes after that.
+fn group(db: &Connection, identity: &Identity, rows: Vec<OwnRow>) -> Result<Vec<Group>, StoreError> {
+    let mut full: Vec<Group> = Vec::new();
+    let mut filling: Vec<(Group, usize)> = Vec::new();
+    let mut known: HashMap<Option<DocId>, StreamId> = HashMap::new();
+    for row in rows {
+        let destination = match known.get(&row.doc) {
+            Some(stream) => *stream,
+            None => {
+                let stream = destination(db, identity, row.doc)?;
+                known.insert(row.doc, stream);
+                stream
+            }
+        };
+        let n = row.n;
+        let Some(item) = item(db, row)? else {
+            continue;
+        };
+        let size = size(&item);
+        let at = match filling.iter().position(|((stream, _), _)| *stream == destination) {
+            Some(at) => at,
+            None => {
+                filling.push(((destination, Vec::new()), 0));
+                filling.len() - 1
+            }
+        };
+        let ((_, items), bytes) = &mut filling[at];
+        if items.len() >= limits::MAX_ITEMS || (*bytes + size > limits::MAX_BATCH_RAW && !items.is_empty()) {
+            full.push((destination, std::mem::take(items)));
+            *bytes = 0;
+        }
+        items.push((n, item));
+        *bytes += size;
+    }
+    full.extend(filling.into_iter().map(|(group, _)| group).filter(|(_, items)| !items.is_empty()));
+    Ok(full)
+}
+
+fn item(db: &Connection, row: OwnRow) -> Result<Option<Item>, StoreError> {
+    if let Some(id) = row.fact {
+        return Ok(fact(db, id)?.map(Item::Fact));
+    }
+    let (Some(doc), Some(raw)) = (row.doc, row.raw) else {
+        return Ok(None);
+    };
+    let edit = (row.edit != row.change).then_some(row.edit);
+    Ok(Some(Item::Change(ChangeItem { doc, kind: RecordKind::from_code(row.kind), edit, raw })))
+}
+
+/// A stored fact.
+pub(super) fn fact(db: &Connection, id: FactId) -> Result<Option<Fact>, StoreError> {
+    Ok(db
+        .prepare_cached("SELECT kind, subject, area, wall_ms, mono_ms, hash, body FROM facts WHERE fact = ?1")?
+        .query_row([id.as_bytes()], |row| {
+            let area: Option<String> = row.get(2)?;
+            // The fact's hash covers the body's hash only; of an erased body that hash is not kept apart.
+            let body: Option<Vec<u8>> = row.get(6)?;
+            Ok(Fact {
+                id,
+                kind: FactKind::from_code(row.get(0)?),
+                subject: row.get::<_, Option<[u8; 16]>>(1)?.map(DocId::from_bytes),
+                area: area.and_then(|area| area.parse().ok()),
+                at: Stamp { wall_ms: row.get(3)?, mono_ms: row.get(4)? },
+                body: body.map_or(Body::Erased(Hash::ZERO), Body::Held),
+            })
+        })
+        .optional()?
+        .filter(|fact| matches!(fact.body, Body::Held(_))))
+}
+
+fn size(item: &Item) -> usize {
+    match item {
+        Item::Change(change) => change.raw.len(),
+        Item::Fact(Fact { body: Body::Held(bytes), .. }) => bytes.len(),
+        Item::Fact(_) => 0,
+    }
+}
+
+/// Where work on a record goes: the grid that holds it or that its area names, else the town's desk, else the device's own stream.
+fn destination(db: &Connection, identity: &Identity, doc: Option<DocId>) -> Result<StreamId, StoreError> {
+    let Some(doc) = doc else {
+        return Ok(identity.stream);
+    };
+    let holds: Option<[u8; 16]> = db
+        .prepare_cached("SELECT s.stream FROM held h JOIN streams s USING (stream) WHERE h.item = ?1 AND s.kind IN (1, 2) ORDER BY s.kind, s.stream LIMIT 1")?
+        .query_row([doc.as_bytes()], |row| row.get(0))
+        .optional()?;
+    if let Some(stream) = holds {
+        return Ok(StreamId::from_bytes(stream));
+    }
+    let grid: Option<String> = db
+        .prepare_cached("SELECT coalesce(c.grid, h.grid) FROM documents d LEFT JOIN cases c USING (n) LEFT JOIN households h USING (n) WHERE d.doc = ?1")?
+        .query_row([doc.as_bytes()], |row| row.get(0))
+        .optional()?
+        .flatten();
+    let area = grid.and_then(|grid| grid.parse::<AreaCode>().ok()).or_else(|| identity.grant.scopes.first().copied());
+    if let Some(area) = area {
+        let by_area: Option<[u8; 16]> =
+            db.prepare_cached("SELECT stream FROM streams WHERE kind = 1 AND area = ?1 LIMIT 1")?.query_row([area.to_string()], |row| row.get(0)).optional()?;
+        if let Some(stream) = by_area {
+            return Ok(StreamId::from_bytes(stream));
+        }
+    }
+    let desk: Option<[u8; 16]> = db
+        .prepare_cached("SELECT stream FROM streams WHERE kind = ?1 ORDER BY stream LIMIT 1")?
+        .query_row([StreamKind::Desk.code()], |row| row.get(0))
+        .optional()?;
+    Ok(desk.map_or(identity.stream, StreamId::from_bytes))
+}
+
+/// The incarnation's last batch. The first of a new incarnation follows the last batch that the server holds of this device, whatever its incarnation.
+fn last_sealed(db: &Connection, incarnation: Incarnation) -> Result<(u64, Hash), StoreError> {
+    let last = db
+        .prepare_cached("SELECT seq, hash FROM batches WHERE incarnation = ?1 ORDER BY seq DESC LIMIT 1")?
+        .query_row([incarnation.as_bytes()], |row| Ok((row.get(0)?, Hash(row.get(1)?))))
+        .optional()?;
+    match last {
+        Some(last) => Ok(last),
+        None => Ok((0, meta::get(db, meta::OUTBOX)?.map_or(Hash::ZERO, |head| head.hash))),
+    }
+}
+
+/// The batches that the server is not known to hold, oldest first, as many as one request takes.
+fn unheld(db: &Connection) -> Result<(Vec<SealedBytes>, Vec<i64>), StoreError> {
+    let mut statement = db.prepare_cached("SELECT n, bytes FROM batches WHERE held = 0 AND void = 0 AND bytes IS NOT NULL ORDER BY n LIMIT ?1")?;
+    let mut rows = statement.query([limits::MAX_BATCHES as u64])?;
+    let (mut batches, mut sent, mut total) = (Vec::new(), Vec::new(), 0);
+    while let Some(row) = rows.next()? {
+        let bytes: Vec<u8> = row.get(1)?;
+        total += bytes.len();
+        if total > MAX_SENT && !batches.is_empty() {
+            break;
+        }
+        batches.push(SealedBytes(bytes));
+        sent.push(row.get(0)?);
+    }
+    Ok((batches, sent))
+}
+
+fn positions(db: &Connection) -> Result<Vec<Position>, StoreError> {
+    let cursors = cursors(db)?;
+    Ok(cursors.into_iter().take(limits::MAX_STREAMS).map(|Cursor { stream, epoch, seq, .. }| Position { stream, epoch, seq }).collect())
+}
+
+/// The cursor vector, sorted by stream.
+pub(super) fn cursors(db: &Connection) -> Result<Vec<Cursor>, StoreError> {
+    Ok(db
+        .prepare_cached("SELECT stream, epoch, seq, chain FROM streams ORDER BY stream")?
+        .query_map([], |row| Ok(Cursor { stream: StreamId::from_bytes(row.get(0)?), epoch: row.get(1)?, seq: row.get(2)?, chain: Hash(row.get(3)?) }))?
+        .collect::<Result<_, _>>()?)
+}
+
+/// Everything that sync depends on.
+pub(super) fn state(db: &Connection, incarnation: Incarnation) -> Result<SyncState, StoreError> {
+    let outbox = meta::get(db, meta::OUTBOX)?.unwrap_or(OutboxHead { incarnation, seq: 0, hash: Hash::ZERO });
+    Ok(SyncState { cursors: cursors(db)?, outbox })
+}

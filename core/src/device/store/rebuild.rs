@@ -1,0 +1,132 @@
+//! Doing own work again: refused, stranded, contradicted, copied or retired, one mechanism serves all. A record is made anew from its confirmed base, and
+//! the intents still wanted are run again under a new incarnation with the edit ids they had, once; after that a person decides.
+//!
+//! Nothing is sealed while a rebuild is pending, and it waits until every sealed batch has its verdict: what is in flight may be accepted after all.
+
+use rusqlite::{Connection, params};
+
+use super::document::Document;
+use super::meta::{self, Renew};
+use super::observe::Touched;
+use super::own::{self, OwnRow, Standing};
+use super::{Context, StoreError, project};
+use crate::domain::id::{DocId, Incarnation};
+use crate::env::{Environment, random};
+use crate::record::{Command, RecordError, RecordKind};
+
+/// Asks for a rebuild. Having been copied is the stronger reason: it also gives up what was sealed.
+pub(super) fn set_renew(db: &Connection, why: Renew) -> Result<(), StoreError> {
+    if meta::get(db, meta::RENEW)? != Some(Renew::Copied) {
+        meta::put(db, meta::RENEW, &why)?;
+    }
+    Ok(())
+}
+
+/// Rebuilds if one is asked for and nothing stands in its way. `at_head`: the streams have just been read to their heads.
+pub(super) fn if_ready(db: &Connection, context: &mut Context, env: &dyn Environment, at_head: bool, touched: &mut Touched) -> Result<bool, StoreError> {
+    match meta::get(db, meta::RENEW)? {
+        None => return Ok(false),
+        Some(Renew::Copied) if !at_head => return Ok(false),
+        Some(Renew::Copied) => {
+            // Every batch that the server admitted has its verdict in the stream that was read to its head. What has none was never admitted.
+            give_up(db, "SELECT n FROM batches WHERE verdict_seq IS NULL AND void = 0", Standing::New)?;
+        }
+        Some(Renew::Refused) => {
+            let open =
+                db.prepare_cached("SELECT 1 FROM batches WHERE verdict_seq IS NULL AND void = 0 UNION ALL SELECT 1 FROM own WHERE status = 6")?.exists([])?;
+            if open {
+                return Ok(false);
+            }
+        }
+    }
+    let incarnation = Incarnation::random(random(env));
+    meta::new_incarnation(db, incarnation)?;
+    if let Some(identity) = &mut context.identity {
+        identity.incarnation = incarnation;
+    }
+    let docs = db
+        .prepare("SELECT DISTINCT doc FROM own WHERE doc IS NOT NULL AND fact IS NULL AND (raw IS NOT NULL OR status IN (0, 4)) ORDER BY n")?
+        .query_map([], |row| row.get::<_, [u8; 16]>(0).map(DocId::from_bytes))?
+        .collect::<Result<Vec<_>, _>>()?;
+    for doc in docs {
+        redo(db, context, doc, incarnation, touched)?;
+    }
+    for row in rows(db, "fact IS NOT NULL AND status = 4", params![])? {
+        again(db, &row)?;
+        OwnRow { standing: Standing::New, attempt: row.attempt + 1, ..row }.insert(db)?;
+    }
+    meta::clear(db, meta::RENEW)?;
+    touched.status = true;
+    Ok(true)
+}
+
+/// Takes back sealed batches that will never have a place: what they carried gets another standing, outside any batch.
+pub(super) fn give_up(db: &Connection, batches: &str, standing: Standing) -> Result<(), StoreError> {
+    let batches: Vec<i64> = db.prepare(batches)?.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    for batch in batches {
+        db.prepare_cached("UPDATE own SET status = ?2, batch = NULL, item = NULL WHERE batch = ?1 AND status IN (1, 10)")?
+            .execute(params![batch, standing.code()])?;
+        db.prepare_cached("UPDATE batches SET void = 1, held = 0 WHERE n = ?1")?.execute([batch])?;
+    }
+    Ok(())
+}
+
+fn redo(db: &Connection, context: &Context, doc: DocId, incarnation: Incarnation, touched: &mut Touched) -> Result<(), StoreError> {
+    let wanted = rows(db, "doc = ?1 AND fact IS NULL AND status IN (0, 4)", params![doc.as_bytes()])?;
+    let kind = wanted.first().map(|row| RecordKind::from_code(row.kind));
+    let mut document = match (Document::find(db, doc)?, kind) {
+        (Some(document), _) => document,
+        (None, Some(kind)) => Document::open(db, doc, kind)?,
+        (None, None) => return Ok(()),
+    };
+    let lost: Vec<i64> = document.overlay().iter().filter(|row| !matches!(row.standing, Standing::Waiting | Standing::Quarantined)).map(|row| row.n).collect();
+    let Ok(mut record) = document.rebase() else {
+        // A parked record cannot be written; its work waits as it is until the record can be read.
+        return Ok(());
+    };
+    for n in lost {
+        document.drop_own(db, n)?;
+    }
+    for row in wanted {
+        if document.has_edit(row.edit) {
+            own::set(db, row.n, Standing::Received, None, None)?;
+            continue;
+        }
+        if row.standing == Standing::Redo && row.attempt > 0 {
+            own::set(db, row.n, Standing::Decide, None, None)?;
+            continue;
+        }
+        let command: Option<Command> = row.command.as_deref().map(meta::decode).transpose()?;
+        let Some(command) = command else {
+            own::set(db, row.n, Standing::Decide, None, None)?;
+            continue;
+        };
+        match record.write(incarnation, &command, context.now_ms.div_euclid(1000)) {
+            Ok(change) => {
+                again(db, &row)?;
+                let attempt = row.attempt + u32::from(row.standing == Standing::Redo);
+                let mut next = OwnRow { change: change.hash, raw: Some(change.raw), standing: Standing::New, attempt, ..row };
+                next.n = next.insert(db)?;
+                document.push_own(next);
+            }
+            // What it asked for is there already, by whatever hand.
+            Err(RecordError::Nothing) => own::set(db, row.n, Standing::Received, None, None)?,
+            Err(_) => own::set(db, row.n, Standing::Decide, None, None)?,
+        }
+    }
+    project::document(db, context, &document, touched)
+}
+
+/// The row has a successor. One that was in no batch leaves no trace.
+fn again(db: &Connection, row: &OwnRow) -> Result<(), StoreError> {
+    if row.standing == Standing::New {
+        db.prepare_cached("DELETE FROM own WHERE n = ?1")?.execute([row.n])?;
+        return Ok(());
+    }
+    own::drop_raw(db, row.n)?;
+    own::set(db, row.n, Standing::Replaced, None, None)
+}
+
+fn rows(db: &Connection, which: &str, params: impl rusqlite::Params) -> Result<Vec<OwnRow>, StoreError> {
+    Ok(db.prepare_cached(&format!("SELECT {} FROM own WHERE {which} ORDER BY n", own::COLUMNS))?.query_map(params, OwnRow::read)?.collect::<Result<_, _>>()?)
+}

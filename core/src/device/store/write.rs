@@ -1,0 +1,382 @@
+//! Saving: what a person did goes into the store in one durable transaction, with its intent and its projections. It never waits for the network.
+
+use rusqlite::Connection;
+use serde::{Deserialize, Serialize};
+
+use super::document::Document;
+use super::meta::{self, Identity};
+use super::observe::Touched;
+use super::own::{self, OwnRow, Standing};
+use super::{Context, Lease, Store, StoreError, project};
+use crate::domain::action::{Action, ActionKind, Fields};
+use crate::domain::area::AreaCode;
+use crate::domain::case::{AssignmentStatus, Case};
+use crate::domain::fact::{Body, Fact, FactKind, Visit};
+use crate::domain::household::{self, HouseholdEdit};
+use crate::domain::id::{ActionId, DocId, FactId, Hash, PersonId};
+use crate::domain::policy::{self, Refusal};
+use crate::env::random;
+use crate::record::{Change, Command, Content, Record, RecordError};
+
+/// The rules version that actions made here are judged by.
+pub const RULES: u32 = 1;
+
+/// What was saved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Saved {
+    /// The record.
+    pub doc: DocId,
+    /// The edit: what receipts and refusals of it are found by.
+    pub edit: Hash,
+}
+
+/// Why nothing was saved. What a form held is untouched; the app keeps it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SaveError {
+    /// The device is not enrolled.
+    #[error("the device is not enrolled; scan the town centre's code")]
+    NotEnrolled,
+    /// Too long without contact, or limited by the centre: only reports may be made.
+    #[error("only reports may be made until the centre is reached")]
+    ReportOnly,
+    /// The centre would refuse it, for this reason.
+    #[error("the centre would refuse this: {0}")]
+    Refused(Refusal),
+    /// The record is not on this phone.
+    #[error("the record is not on this phone")]
+    NoSuchRecord,
+    /// The record could not be read or written.
+    #[error(transparent)]
+    Record(#[from] RecordError),
+    /// Storage failed.
+    #[error(transparent)]
+    Storage(#[from] StoreError),
+}
+
+impl From<rusqlite::Error> for SaveError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Storage(error.into())
+    }
+}
+
+impl Store {
+    /// An id for a new record, person or fact.
+    #[must_use]
+    pub fn new_doc(&self) -> DocId {
+        DocId::new(self.inner.env.wall_ms(), random(self.inner.env.as_ref()))
+    }
+
+    /// An id for a new person.
+    #[must_use]
+    pub fn new_person(&self) -> PersonId {
+        PersonId::new(self.inner.env.wall_ms(), random(self.inner.env.as_ref()))
+    }
+
+    /// Saves a command as one change of a record: durable when this returns.
+    ///
+    /// # Errors
+    /// See [`SaveError`]; nothing is saved then.
+    pub fn save(&self, doc: DocId, command: &Command) -> Result<Saved, SaveError> {
+        self.saving(|db, context, touched| save(db, self, context, doc, command, touched))
+    }
+
+    /// Does one action on a case as the device's person: the author, what he has seen, the round and his assignment are filled in from the case as it stands.
+    /// Without `doc` a report opens a new case.
+    ///
+    /// # Errors
+    /// See [`SaveError`]; nothing is saved then.
+    pub fn act(&self, doc: Option<DocId>, kind: ActionKind, fields: Fields) -> Result<Saved, SaveError> {
+        self.saving(|db, context, touched| {
+            let identity = context.identity.as_ref().ok_or(SaveError::NotEnrolled)?;
+            let doc = match (doc, kind) {
+                (Some(doc), _) => doc,
+                (None, ActionKind::Report) => self.new_doc(),
+                (None, _) => return Err(SaveError::NoSuchRecord),
+            };
+            let action = compose(db, self, identity, doc, kind, fields)?;
+            save(db, self, context, doc, &Command::Act(vec![action]), touched)
+        })
+    }
+
+    /// States a fact about a record: durable when this returns.
+    ///
+    /// # Errors
+    /// See [`SaveError`]; nothing is saved then.
+    pub fn state(&self, kind: FactKind, subject: DocId, body: Vec<u8>) -> Result<FactId, SaveError> {
+        self.saving(|db, context, touched| {
+            let identity = context.identity.as_ref().ok_or(SaveError::NotEnrolled)?;
+            if self.lease_in(db)? == Lease::ReportOnly {
+                return Err(SaveError::ReportOnly);
+            }
+            let document = Document::find(db, subject)?.ok_or(SaveError::NoSuchRecord)?;
+            let (record, _) = document.record()?;
+            let area = area_of(identity, &record.read());
+            let env = self.inner.env.as_ref();
+            let stamp = env.stamp();
+            let fact = Fact { id: FactId::new(stamp.wall_ms, random(env)), kind, subject: Some(subject), area: Some(area), at: stamp, body: Body::Held(body) };
+            policy::may_state(&identity.grant, area, &fact).map_err(SaveError::Refused)?;
+            let hash = fact.hash();
+            store_fact(db, &fact, hash, touched)?;
+            OwnRow {
+                n: 0,
+                doc: Some(subject),
+                kind: kind.code(),
+                edit: hash,
+                change: hash,
+                fact: Some(fact.id),
+                raw: None,
+                command: None,
+                made_ms: stamp.wall_ms,
+                standing: Standing::New,
+                attempt: 0,
+            }
+            .insert(db)?;
+            project::delivery(db, document.n, subject)?;
+            touched.status = true;
+            Ok(fact.id)
+        })
+    }
+
+    /// States a visit to a household.
+    ///
+    /// # Errors
+    /// See [`SaveError`]; nothing is saved then.
+    pub fn visit(&self, household: DocId, visit: &Visit) -> Result<FactId, SaveError> {
+        self.state(FactKind::Visit, household, meta::encode(visit))
+    }
+
+    /// Keeps a sensitive value (S3) beside a record; the record names it by this id only. Salted, so that its hash gives nothing away.
+    ///
+    /// # Errors
+    /// See [`SaveError`]; nothing is saved then.
+    pub fn sensitive(&self, subject: DocId, value: &str) -> Result<FactId, SaveError> {
+        let salt: [u8; 16] = random(self.inner.env.as_ref());
+        self.state(FactKind::Sensitive, subject, [&salt, value.as_bytes()].concat())
+    }
+
+    /// Gives up an edit that was refused, or that a person has to decide about.
+    ///
+    /// # Errors
+    /// [`SaveError::NoSuchRecord`] when no such edit waits for a decision.
+    pub fn discard(&self, edit: Hash) -> Result<(), SaveError> {
+        self.saving(|db, context, touched| {
+            let row = undecided(db, edit)?;
+            own::set(db, row.n, Standing::Discarded, None, None)?;
+            project_again(db, context, row.doc, touched)
+        })
+    }
+
+    /// Sends what was refused as a supplement to the case, in words, and gives up the edit itself.
+    ///
+    /// # Errors
+    /// [`SaveError::NoSuchRecord`] when no such edit of a case waits for a decision; otherwise as [`Store::save`].
+    pub fn send_as_note(&self, edit: Hash) -> Result<Saved, SaveError> {
+        self.saving(|db, context, touched| {
+            let identity = context.identity.as_ref().ok_or(SaveError::NotEnrolled)?;
+            let row = undecided(db, edit)?;
+            let (Some(doc), Some(command)) = (row.doc, &row.command) else {
+                return Err(SaveError::NoSuchRecord);
+            };
+            let Command::Act(actions) = meta::decode(command)? else {
+                return Err(SaveError::NoSuchRecord);
+            };
+            let fields = Fields { text: Some(words(&actions)), ..Fields::default() };
+            let note = compose(db, self, identity, doc, ActionKind::Supplement, fields)?;
+            own::set(db, row.n, Standing::Discarded, None, None)?;
+            save(db, self, context, doc, &Command::Act(vec![note]), touched)
+        })
+    }
+
+    fn saving<T>(&self, f: impl FnOnce(&Connection, &Context, &mut Touched) -> Result<T, SaveError>) -> Result<T, SaveError> {
+        let mut touched = Touched::default();
+        let result = self.inner.db.write(|tx| {
+            self.tick(tx)?;
+            let context = self.context_in(tx)?;
+            f(tx, &context, &mut touched)
+        })?;
+        self.inner.announcer.announce(touched);
+        Ok(result)
+    }
+}
+
+fn save(db: &Connection, store: &Store, context: &Context, doc: DocId, command: &Command, touched: &mut Touched) -> Result<Saved, SaveError> {
+    let identity = context.identity.as_ref().ok_or(SaveError::NotEnrolled)?;
+    if store.lease_in(db)? == Lease::ReportOnly && !only_reports(command) {
+        return Err(SaveError::ReportOnly);
+    }
+    let mut document = match Document::find(db, doc)? {
+        Some(document) => document,
+        None if creates(command) => Document::open(db, doc, command.record_kind())?,
+        None => return Err(SaveError::NoSuchRecord),
+    };
+    let (mut record, _) = document.record()?;
+    permit(identity, &record.read(), command).map_err(SaveError::Refused)?;
+    let now_ms = context.now_ms;
+    let Change { hash, raw } = record.write(identity.incarnation, command, now_ms.div_euclid(1000))?;
+    let mut row = OwnRow {
+        n: 0,
+        doc: Some(doc),
+        kind: command.record_kind().code(),
+        edit: hash,
+        change: hash,
+        fact: None,
+        raw: Some(raw),
+        command: Some(meta::encode(command)),
+        made_ms: now_ms,
+        standing: Standing::New,
+        attempt: 0,
+    };
+    row.n = row.insert(db)?;
+    document.push_own(row);
+    project::delivery(db, document.n, doc)?;
+    project::written(db, context, &document, &record, touched)?;
+    touched.status = true;
+    Ok(Saved { doc, edit: hash })
+}
+
+/// The words that the server would use.
+fn permit(identity: &Identity, content: &Content, command: &Command) -> Result<(), Refusal> {
+    let area = area_of(identity, content);
+    match command {
+        Command::Act(actions) => {
+            let opens = matches!(content, Content::Case(there) if there.is_empty());
+            actions.iter().try_for_each(|action| {
+                let area = action.fields.grid.filter(|_| opens).unwrap_or(area);
+                policy::may_act(&identity.grant, area, action)
+            })
+        }
+        Command::EditHousehold(edits) => {
+            let created = edits.iter().find_map(|edit| match edit {
+                HouseholdEdit::Create(fields) => household::text(fields, "grid").and_then(|grid| grid.parse().ok()),
+                _ => None,
+            });
+            edits.iter().try_for_each(|edit| policy::may_edit(&identity.grant, created.unwrap_or(area), edit))
+        }
+    }
+}
+
+/// The area that a record lies in as far as the phone can tell: its grid, or else where its author works.
+pub(super) fn area_of(identity: &Identity, content: &Content) -> AreaCode {
+    let grid = match content {
+        Content::Case(actions) => actions.values().filter_map(|action| action.fields.grid).next_back(),
+        Content::Household(household) => household.text("grid").and_then(|grid| grid.parse().ok()),
+    };
+    grid.or_else(|| identity.grant.scopes.first().copied()).unwrap_or_else(|| "61".parse().expect("a province code"))
+}
+
+fn creates(command: &Command) -> bool {
+    match command {
+        Command::Act(actions) => actions.iter().any(|action| action.kind == ActionKind::Report),
+        Command::EditHousehold(edits) => edits.iter().any(|edit| matches!(edit, HouseholdEdit::Create(_))),
+    }
+}
+
+fn only_reports(command: &Command) -> bool {
+    match command {
+        Command::Act(actions) => actions.iter().all(|action| matches!(action.kind, ActionKind::Report | ActionKind::Supplement)),
+        Command::EditHousehold(_) => false,
+    }
+}
+
+fn compose(db: &Connection, store: &Store, identity: &Identity, doc: DocId, kind: ActionKind, fields: Fields) -> Result<Action, SaveError> {
+    let case = super::query::folded(db, doc)?;
+    if case.is_none() && kind != ActionKind::Report {
+        return Err(SaveError::NoSuchRecord);
+    }
+    let (seen, round, assignment) = match &case {
+        Some(case) => {
+            let mut seen = case.frontier.clone();
+            seen.sort();
+            (seen, case.round_id, own_assignment(case, identity, kind))
+        }
+        None => (Vec::new(), None, None),
+    };
+    Ok(Action { kind, author: identity.grant.author(), at: store.inner.env.stamp(), seen, rules: RULES, round, assignment, mode: None, fields })
+}
+
+/// The live assignment that a handler's action is done under.
+fn own_assignment(case: &Case, identity: &Identity, kind: ActionKind) -> Option<ActionId> {
+    let by_handler = matches!(kind, ActionKind::Sign | ActionKind::Progress | ActionKind::Finish | ActionKind::RequestReturn | ActionKind::RequestExtension);
+    let grant = &identity.grant;
+    case.assignments
+        .iter()
+        .rev()
+        .filter(|_| by_handler)
+        .filter(|one| one.person == Some(grant.user) || (one.person.is_none() && one.org.is_some() && one.org == grant.org))
+        .max_by_key(|one| matches!(one.status, AssignmentStatus::Unsigned | AssignmentStatus::Signed | AssignmentStatus::Paused))
+        .map(|one| one.id)
+}
+
+/// Writes a fact and its projection.
+pub(super) fn store_fact(db: &Connection, fact: &Fact, hash: Hash, touched: &mut Touched) -> Result<(), StoreError> {
+    let body = match &fact.body {
+        Body::Held(bytes) => Some(bytes.as_slice()),
+        Body::Erased(_) => None,
+    };
+    // An erasure that comes after the body takes the body away; nothing brings it back.
+    db.prepare_cached(
+        "INSERT INTO facts (fact, kind, subject, area, wall_ms, mono_ms, hash, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+         ON CONFLICT (fact) DO UPDATE SET body = NULL WHERE excluded.body IS NULL",
+    )?
+    .execute(rusqlite::params![
+        fact.id.as_bytes(),
+        fact.kind.code(),
+        fact.subject.map(|subject| *subject.as_bytes()),
+        fact.area.map(|area| area.to_string()),
+        fact.at.wall_ms,
+        i64::try_from(fact.at.mono_ms).unwrap_or(i64::MAX),
+        hash.0,
+        body
+    ])?;
+    if fact.kind == FactKind::Visit
+        && let Some(visit) = body.and_then(|body| minicbor::decode::<Visit>(body).ok())
+    {
+        project::visit(db, fact, &visit, touched)?;
+    }
+    Ok(())
+}
+
+fn undecided(db: &Connection, edit: Hash) -> Result<OwnRow, SaveError> {
+    use rusqlite::OptionalExtension as _;
+    db.prepare_cached(&format!("SELECT {} FROM own WHERE edit = ?1 AND status IN (3, 5) ORDER BY n DESC LIMIT 1", own::COLUMNS))?
+        .query_row([edit.0], OwnRow::read)
+        .optional()?
+        .ok_or(SaveError::NoSuchRecord)
+}
+
+fn project_again(db: &Connection, context: &Context, doc: Option<DocId>, touched: &mut Touched) -> Result<(), SaveError> {
+    let Some(document) = doc.map(|doc| Document::find(db, doc)).transpose()?.flatten() else {
+        return Ok(());
+    };
+    let (record, _) = document.record()?;
+    let gone = document.is_bare() && is_empty(&record) && own::of_record(db, document.id)?.state == own::DeliveryState::Discarded;
+    if gone {
+        super::purge::forget(db, document.id, touched)?;
+        return Ok(());
+    }
+    Ok(project::document(db, context, &document, touched)?)
+}
+
+fn is_empty(record: &Record) -> bool {
+    match record.read() {
+        Content::Case(actions) => actions.is_empty(),
+        Content::Household(household) => household.fields.is_empty() && household.persons.is_empty(),
+    }
+}
+
+/// What actions say, as text for a supplement: the kind's name and every word typed, so that nothing a person wrote is lost by a refusal.
+fn words(actions: &[Action]) -> String {
+    const MAX: usize = 2_000;
+    let mut out = String::new();
+    for action in actions {
+        let f = &action.fields;
+        let texts = [&f.title, &f.text, &f.measure, &f.result, &f.reason, &f.reply, &f.observation, &f.conclusion, &f.instruction];
+        let said: Vec<&str> = texts.into_iter().filter_map(|text| text.as_deref()).collect();
+        if !out.is_empty() {
+            out.push('\n');
+        }
+        out.push_str(&format!("[{}] {}", action.kind, said.join("; ")));
+    }
+    out.chars().take(MAX).collect()
+}
