@@ -337,7 +337,8 @@ impl HouseholdRecord {
             Some(Value::Int(area)) => *area,
             _ => 0,
         };
-        let tags = household.fields.iter().filter(|(_, value)| **value == Value::Bool(true)).filter_map(|(name, _)| Some(name.strip_prefix(TAG_PREFIX)?.to_owned()));
+        let tags =
+            household.fields.iter().filter(|(_, value)| **value == Value::Bool(true)).filter_map(|(name, _)| Some(name.strip_prefix(TAG_PREFIX)?.to_owned()));
         let persons = household.persons.values().map(|fields| {
             let mut person = PersonRecord::default();
             for (name, field) in PERSON {

@@ -349,7 +349,8 @@ impl Packer {
     fn finish(mut self, count: usize) -> Vec<u8> {
         self.columns.resize(self.known.columns.kinds.len(), Vec::new());
         let order = self.known.order();
-        let parts: Vec<&[u8]> = self.streams.iter().map(Vec::as_slice).chain(order.iter().map(|number| self.columns[*number].as_slice())).chain([self.random.as_slice()]).collect();
+        let parts: Vec<&[u8]> =
+            self.streams.iter().map(Vec::as_slice).chain(order.iter().map(|number| self.columns[*number].as_slice())).chain([self.random.as_slice()]).collect();
         let mut out = vec![super::COLUMNS];
         put_uint(&mut out, count as u64);
         put_uint(&mut out, parts.len() as u64);

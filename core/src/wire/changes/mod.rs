@@ -6,6 +6,8 @@ mod chunk;
 mod civil;
 mod columns;
 mod template;
+#[cfg(test)]
+mod tests;
 
 use super::error::WireError;
 use super::limits::MAX_CHANGE;

@@ -81,7 +81,9 @@ pub(super) fn of<'a>(op: &Op<'a>) -> (Vec<u8>, Vec<Leaf<'a>>) {
     template.push(op.kind);
     let (mut skeleton, mut inner) = (Vec::new(), Vec::new());
     let mut rest = Reader(op.value);
-    if op.kind == STRING && let Some((kind, leaf)) = text_leaf(op.value) {
+    if op.kind == STRING
+        && let Some((kind, leaf)) = text_leaf(op.value)
+    {
         template.extend([1, kind as u8]);
         leaves.push(leaf);
     } else if op.kind == BYTES && strip(&mut rest, &mut skeleton, &mut inner, 0).is_some() && rest.0.is_empty() {
