@@ -1,3 +1,1 @@
-//! Whole-system tests and benchmarks.
-
-pub mod workload;
+//! x

@@ -1,6 +1,474 @@
 //! The phone.
+//!
+//! [`Device`] is what an app, the command line and the bindings hold: one call for each screen, answered from local storage at once, and each form save
+//! durable when it returns. Nothing here waits for the network but [`Device::enrol`] and [`Device::sync_now`], and both may be dropped.
+//!
+//! - [`store`]: SQLCipher; records, outbox, cursors, projections, search.
+//! - [`sync`]: what to ask and what an answer means: a state machine without I/O.
+//! - [`transport`]: HTTP. - [`runner`]: when, with a bound and a reason for every wait. - [`enrol`]: a code becomes a grant.
 
+pub mod enrol;
 pub mod runner;
 pub mod store;
 pub mod sync;
 pub mod transport;
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde::{Deserialize, Serialize};
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+
+use crate::domain::action::{ActionKind, Fields};
+use crate::domain::area::AreaCode;
+use crate::domain::fact::{FactKind, Reveal, Visit};
+use crate::domain::grant::Role;
+use crate::domain::household::{self, HouseholdEdit, Value};
+use crate::domain::id::{DeviceId, DocId, FactId, Hash, OrgId, PersonId};
+use crate::record::{Command, RecordKind};
+use crate::wire::enrol::Invite;
+
+use enrol::EnrolError;
+use runner::{Pace, Runner, SyncStatus};
+use store::{
+    CaseDetail, CaseFilter, CaseRow, DeliveryState, EditRow, Hit, HouseholdDetail, HouseholdFilter, HouseholdRow, Identity, Names, OpenError, OpenOptions,
+    Page, PageRequest, SaveError, Saved, Status, Store, StoreError, Topic, VisitRow, Watch,
+};
+use sync::{SyncSummary, Wait, WaitReason};
+use transport::{Connect, HttpConnect, TransportSetupError};
+
+/// What a device is made of.
+#[derive(Debug, Clone)]
+pub struct DeviceOptions {
+    /// Where the store is and what opens it; with the clocks and the randomness.
+    pub store: OpenOptions,
+    /// What carries requests to the server.
+    pub connect: Arc<dyn Connect>,
+    /// How often the background looks.
+    pub pace: Pace,
+}
+
+impl DeviceOptions {
+    /// Over HTTP, trusting Mozilla's roots, at the default pace.
+    #[must_use]
+    pub fn new(store: OpenOptions) -> Self {
+        Self { store, connect: Arc::new(HttpConnect::default()), pace: Pace::default() }
+    }
+}
+
+/// A phone. Clones share it.
+#[derive(Debug, Clone)]
+pub struct Device {
+    store: Store,
+    options: Arc<DeviceOptions>,
+    runtime: Handle,
+    runner: Arc<Mutex<Option<Runner>>>,
+}
+
+/// A household as a form gives it.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct NewHousehold {
+    /// Its fields; `grid` and `address` belong in every one.
+    pub fields: household::Fields,
+    /// Its persons' fields.
+    pub persons: Vec<household::Fields>,
+}
+
+/// A record on its screen.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Detail {
+    /// A case.
+    Case(Box<CaseDetail>),
+    /// A household.
+    Household(Box<HouseholdDetail>),
+}
+
+/// Who the phone is to the centre.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Enrolment {
+    /// The device.
+    pub device: DeviceId,
+    /// The person's display name.
+    pub name: Option<String>,
+    /// The role the grant gives.
+    pub role: Role,
+    /// Areas by code.
+    pub scopes: Vec<AreaCode>,
+    /// The department or centre the person belongs to.
+    pub org: Option<OrgId>,
+    /// When the grant ends, milliseconds since 1970.
+    pub expires_ms: i64,
+    /// Base URL of the server.
+    pub server: String,
+}
+
+impl From<Identity> for Enrolment {
+    fn from(Identity { device, grant, name, server, .. }: Identity) -> Self {
+        Self { device, name, role: grant.role, scopes: grant.scopes, org: grant.org, expires_ms: grant.expires_ms, server }
+    }
+}
+
+/// How the phone stands: the whole of its status screen.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct DeviceStatus {
+    /// Who it is; none before enrolment.
+    pub enrolment: Option<Enrolment>,
+    /// What the store knows: unsent, refused, last contact, lease.
+    pub store: Status,
+    /// What sync is doing, and why it waits.
+    pub sync: SyncStatus,
+}
+
+impl Device {
+    /// Opens the phone's store, or creates it. Sync runs on `runtime`, once it is asked for.
+    ///
+    /// # Errors
+    /// See [`OpenError`]; nothing was changed.
+    pub fn open(options: DeviceOptions, runtime: Handle) -> Result<Self, OpenError> {
+        let store = Store::open(&options.store)?;
+        Ok(Self { store, options: Arc::new(options), runtime, runner: Arc::default() })
+    }
+
+    /// Who the device is; `None` before enrolment.
+    #[must_use]
+    pub fn identity(&self) -> Option<Identity> {
+        self.store.enrolled()
+    }
+
+    /// Enrols with the centre that the invite names.
+    ///
+    /// # Errors
+    /// See [`EnrolError`]; the device is as it was, and the invite may be used again unless the error says otherwise.
+    pub async fn enrol(&self, invite: &Invite) -> Result<Identity, EnrolError> {
+        let transport = self.options.connect.connect(&invite.server)?;
+        let (store, invite) = (self.store.clone(), invite.clone());
+        let work = self.runtime.spawn(async move { enrol::enrol(&store, &*transport, &invite).await });
+        let identity = work.await.unwrap_or(Err(EnrolError::Storage(StoreError::Closed)))?;
+        // What ran before ran for another life of this store.
+        *self.runner_slot() = None;
+        Ok(identity)
+    }
+
+    /// Reports a new case.
+    ///
+    /// # Errors
+    /// See [`SaveError`]; nothing is saved then.
+    pub fn report(&self, fields: Fields) -> Result<Saved, SaveError> {
+        self.saved(self.store.act(None, ActionKind::Report, fields))
+    }
+
+    /// Acts on a case. Author, what he has seen, round and assignment come from the case as it stands here.
+    ///
+    /// # Errors
+    /// See [`SaveError`]; nothing is saved then.
+    pub fn act(&self, case: DocId, kind: ActionKind, fields: Fields) -> Result<Saved, SaveError> {
+        self.saved(self.store.act(Some(case), kind, fields))
+    }
+
+    /// Adds a household with its persons.
+    ///
+    /// # Errors
+    /// See [`SaveError`]; nothing is saved then.
+    pub fn add_household(&self, household: NewHousehold) -> Result<Saved, SaveError> {
+        let persons = household.persons.into_iter().map(|fields| HouseholdEdit::AddPerson(self.store.new_person(), fields));
+        let edits = std::iter::once(HouseholdEdit::Create(household.fields)).chain(persons).collect();
+        self.edit_household(self.store.new_doc(), edits)
+    }
+
+    /// Saves a form of a household: exactly the fields that were changed.
+    ///
+    /// # Errors
+    /// See [`SaveError`]; nothing is saved then.
+    pub fn edit_household(&self, household: DocId, edits: Vec<HouseholdEdit>) -> Result<Saved, SaveError> {
+        self.saved(self.store.save(household, &Command::EditHousehold(edits)))
+    }
+
+    /// Adds a person to a household.
+    ///
+    /// # Errors
+    /// See [`SaveError`]; nothing is saved then.
+    pub fn add_person(&self, household: DocId, fields: household::Fields) -> Result<PersonId, SaveError> {
+        let person = self.store.new_person();
+        self.edit_household(household, vec![HouseholdEdit::AddPerson(person, fields)])?;
+        Ok(person)
+    }
+
+    /// Records a visit to a household.
+    ///
+    /// # Errors
+    /// See [`SaveError`]; nothing is saved then.
+    pub fn visit(&self, household: DocId, visit: &Visit) -> Result<FactId, SaveError> {
+        self.saved(self.store.visit(household, visit))
+    }
+
+    /// Keeps a person's ID number: a fact beside the household, which names it by a random id only.
+    ///
+    /// # Errors
+    /// See [`SaveError`]; nothing of it is in the household then.
+    pub fn set_id_number(&self, household: DocId, person: PersonId, value: &str) -> Result<Saved, SaveError> {
+        let fact = self.store.sensitive(household, value)?;
+        self.edit_household(household, vec![HouseholdEdit::SetPerson(person, ID_NUMBER.to_owned(), Value::Text(fact.to_string()))])
+    }
+
+    /// Reads a person's ID number. That it was read is recorded first, and synced like everything else. `None` when there is none, or it was erased.
+    ///
+    /// # Errors
+    /// See [`SaveError`]; nothing is shown then.
+    pub fn reveal_id_number(&self, household: DocId, person: PersonId) -> Result<Option<String>, SaveError> {
+        let detail = self.store.household(household)?.ok_or(SaveError::NoSuchRecord)?;
+        let named = detail.household.as_ref().and_then(|household| household::text(household.persons.get(&person)?, ID_NUMBER)?.parse().ok());
+        let Some(value) = named else {
+            return Ok(None);
+        };
+        let reveal = Reveal { person: Some(person), field: ID_NUMBER.to_owned(), value: Some(value) };
+        let reveal = minicbor::to_vec(reveal).expect("encoding into memory does not fail");
+        self.saved(self.store.state(FactKind::Reveal, household, reveal))?;
+        Ok(self.store.sensitive_value(value)?)
+    }
+
+    /// Cases, a page at a time.
+    ///
+    /// # Errors
+    /// Storage.
+    pub fn cases(&self, filter: &CaseFilter, page: PageRequest) -> Result<Page<CaseRow>, StoreError> {
+        self.store.cases(filter, page)
+    }
+
+    /// A case: where it stands, its history with what took effect, where own work on it is, and what may be done next.
+    ///
+    /// # Errors
+    /// Storage.
+    pub fn case(&self, case: DocId) -> Result<Option<CaseDetail>, StoreError> {
+        self.store.case(case)
+    }
+
+    /// Households, a page at a time.
+    ///
+    /// # Errors
+    /// [`StoreError::RegistryLocked`] after the lease, or storage.
+    pub fn households(&self, filter: &HouseholdFilter, page: PageRequest) -> Result<Page<HouseholdRow>, StoreError> {
+        self.store.households(filter, page)
+    }
+
+    /// A household: its persons, its latest visits, and where own work on it is.
+    ///
+    /// # Errors
+    /// [`StoreError::RegistryLocked`] after the lease, or storage.
+    pub fn household(&self, household: DocId) -> Result<Option<HouseholdDetail>, StoreError> {
+        self.store.household(household)
+    }
+
+    /// Visits, of one household or all, a page at a time.
+    ///
+    /// # Errors
+    /// [`StoreError::RegistryLocked`] after the lease, or storage.
+    pub fn visits(&self, household: Option<DocId>, page: PageRequest) -> Result<Page<VisitRow>, StoreError> {
+        self.store.visits(household, page)
+    }
+
+    /// A record of either kind.
+    ///
+    /// # Errors
+    /// As [`Device::case`] and [`Device::household`].
+    pub fn detail(&self, record: DocId) -> Result<Option<Detail>, StoreError> {
+        if let Some(case) = self.store.case(record)? {
+            return Ok(Some(Detail::Case(Box::new(case))));
+        }
+        Ok(self.store.household(record)?.map(|household| Detail::Household(Box::new(household))))
+    }
+
+    /// Records that match what was typed.
+    ///
+    /// # Errors
+    /// Storage.
+    pub fn search(&self, typed: &str, page: PageRequest) -> Result<Page<Hit>, StoreError> {
+        self.store.search(typed, page)
+    }
+
+    /// How the phone stands.
+    ///
+    /// # Errors
+    /// Storage.
+    pub fn status(&self) -> Result<DeviceStatus, StoreError> {
+        Ok(DeviceStatus { enrolment: self.identity().map(Enrolment::from), store: self.store.status()?, sync: self.sync_status() })
+    }
+
+    /// Own work that the centre refused or that waits for a person's decision, with the reasons.
+    ///
+    /// # Errors
+    /// Storage.
+    pub fn refused(&self) -> Result<Vec<EditRow>, StoreError> {
+        let mut edits = self.store.outbox()?;
+        edits.retain(|edit| matches!(edit.delivery.state, DeliveryState::Refused | DeliveryState::Decide));
+        Ok(edits)
+    }
+
+    /// Own work that is not safe at the centre yet, refused or not.
+    ///
+    /// # Errors
+    /// Storage.
+    pub fn outbox(&self) -> Result<Vec<EditRow>, StoreError> {
+        self.store.outbox()
+    }
+
+    /// Gives up an edit that was refused.
+    ///
+    /// # Errors
+    /// [`SaveError::NoSuchRecord`] when no such edit waits for a decision.
+    pub fn discard(&self, edit: Hash) -> Result<(), SaveError> {
+        self.store.discard(edit)
+    }
+
+    /// Sends what a refused edit of a case said as a supplement, and gives the edit itself up.
+    ///
+    /// # Errors
+    /// As [`Device::discard`] and [`Device::act`].
+    pub fn send_as_note(&self, edit: Hash) -> Result<Saved, SaveError> {
+        self.saved(self.store.send_as_note(edit))
+    }
+
+    /// Names for codes and ids.
+    ///
+    /// # Errors
+    /// Storage.
+    pub fn names(&self) -> Result<Names, StoreError> {
+        self.store.names()
+    }
+
+    /// Every record that this phone holds whole, for export.
+    ///
+    /// # Errors
+    /// Storage.
+    pub fn records(&self) -> Result<Vec<(DocId, RecordKind)>, StoreError> {
+        self.store.records()
+    }
+
+    /// A record as an Automerge file, own work included, for other programs; `None` when it is not here.
+    ///
+    /// # Errors
+    /// Storage.
+    pub fn automerge_file(&self, record: DocId) -> Result<Option<Vec<u8>>, StoreError> {
+        Ok(self.store.record(record)?.map(|record| record.save()))
+    }
+
+    /// Watches a page of cases.
+    #[must_use]
+    pub fn observe_cases(&self, filter: CaseFilter, page: PageRequest) -> Watch<Page<CaseRow>> {
+        self.store.watch(&[Topic::Cases], move |store| store.cases(&filter, page))
+    }
+
+    /// Watches a case.
+    #[must_use]
+    pub fn observe_case(&self, case: DocId) -> Watch<Option<CaseDetail>> {
+        self.store.watch(&[Topic::Cases, Topic::Status], move |store| store.case(case))
+    }
+
+    /// Watches a page of households.
+    #[must_use]
+    pub fn observe_households(&self, filter: HouseholdFilter, page: PageRequest) -> Watch<Page<HouseholdRow>> {
+        self.store.watch(&[Topic::Households], move |store| store.households(&filter, page))
+    }
+
+    /// Watches a household with its visits.
+    #[must_use]
+    pub fn observe_household(&self, household: DocId) -> Watch<Option<HouseholdDetail>> {
+        self.store.watch(&[Topic::Households, Topic::Visits, Topic::Status], move |store| store.household(household))
+    }
+
+    /// Watches how the phone stands with the centre.
+    #[must_use]
+    pub fn observe_status(&self) -> Watch<Status> {
+        self.store.watch(&[Topic::Status], Store::status)
+    }
+
+    /// Watches what sync is doing. `None` before enrolment.
+    ///
+    /// # Errors
+    /// When the transport cannot be set up.
+    pub fn observe_sync(&self) -> Result<Option<watch::Receiver<SyncStatus>>, TransportSetupError> {
+        Ok(self.runner()?.map(|runner| runner.status()))
+    }
+
+    /// Syncs once, now: until everything is exchanged, or something makes it wait, which the summary names. Dropping the future stops nothing.
+    ///
+    /// # Errors
+    /// When the transport cannot be set up.
+    pub async fn sync_now(&self) -> Result<SyncSummary, TransportSetupError> {
+        match self.runner()? {
+            Some(runner) => Ok(runner.sync_once().await),
+            None => Ok(SyncSummary { wait: Some(Wait { ms: 0, reason: WaitReason::NotEnrolled }), ..SyncSummary::default() }),
+        }
+    }
+
+    /// Keeps in sync from now on, until [`Device::stop`] or the last clone is gone. Does nothing before enrolment.
+    ///
+    /// # Errors
+    /// When the transport cannot be set up.
+    pub fn start(&self) -> Result<(), TransportSetupError> {
+        if let Some(runner) = self.runner()? {
+            runner.start();
+        }
+        Ok(())
+    }
+
+    /// Stops keeping in sync, within five seconds.
+    pub async fn stop(&self) {
+        let runner = self.runner_slot().clone();
+        if let Some(runner) = runner {
+            runner.stop().await;
+        }
+    }
+
+    /// Says that the network is back or the app is in front: what waits in the background tries now.
+    pub fn wake(&self) {
+        if let Some(runner) = &*self.runner_slot() {
+            runner.wake();
+        }
+    }
+
+    /// Forgets everything on this phone, unsent work too, for good: it is given to someone else.
+    ///
+    /// # Errors
+    /// Storage.
+    pub async fn wipe(&self) -> Result<(), StoreError> {
+        self.stop().await;
+        *self.runner_slot() = None;
+        let store = self.store.clone();
+        tokio::task::spawn_blocking(move || store.wipe()).await.unwrap_or(Err(StoreError::Closed))
+    }
+
+    fn saved<T, E>(&self, saved: Result<T, E>) -> Result<T, E> {
+        if saved.is_ok()
+            && let Some(runner) = &*self.runner_slot()
+        {
+            runner.saved();
+        }
+        saved
+    }
+
+    fn sync_status(&self) -> SyncStatus {
+        self.runner_slot().as_ref().map(|runner| runner.status().borrow().clone()).unwrap_or_default()
+    }
+
+    /// The runner; made when it is first needed.
+    fn runner(&self) -> Result<Option<Runner>, TransportSetupError> {
+        let mut slot = self.runner_slot();
+        if slot.is_none()
+            && let Some(identity) = self.store.enrolled()
+        {
+            let transport = self.options.connect.connect(&identity.server)?;
+            let store = Arc::new(self.store.clone());
+            *slot = Some(Runner::new(store, transport, self.options.store.env.clone(), self.runtime.clone(), self.options.pace));
+        }
+        Ok(slot.clone())
+    }
+
+    fn runner_slot(&self) -> std::sync::MutexGuard<'_, Option<Runner>> {
+        self.runner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The person's field that names a sensitive fact.
+const ID_NUMBER: &str = "id_no";

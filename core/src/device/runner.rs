@@ -11,10 +11,12 @@ use tokio::sync::{Notify, watch};
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::{Instant, sleep, timeout};
 
-use super::sync::{Ask, Effect, Event, Outcome, Outgoing, StoreFault, SyncMachine, SyncSummary, Wait, WaitReason};
+use super::store::{Applied, Prepare, Prepared, Store};
+use super::sync::{Effect, Event, Outgoing, StoreFault, SyncMachine, SyncSummary, Wait, WaitReason};
 use super::transport::{News, PackPart, Transport, TransportError};
 use crate::env::Environment;
 use crate::wire::error::{ErrorBody, ErrorKind};
+use crate::wire::frame;
 use crate::wire::sync::{Answer, Token};
 
 /// What sync needs of a store. Every method is one transaction: done, or not begun.
@@ -23,24 +25,53 @@ pub trait SyncStore: Send + Sync + std::fmt::Debug + 'static {
     ///
     /// # Errors
     /// [`StoreFault`].
-    fn prepare(&self, ask: Ask) -> Result<Outgoing, StoreFault>;
+    fn prepare(&self, ask: Prepare) -> Result<Outgoing, StoreFault>;
     /// Applies an answer: entries and cursors together.
     ///
     /// # Errors
     /// [`StoreFault`].
-    fn apply(&self, answer: &Answer) -> Result<Outcome, StoreFault>;
+    fn apply(&self, answer: &Answer) -> Result<Applied, StoreFault>;
     /// Applies an area pack's file.
     ///
     /// # Errors
     /// [`StoreFault`].
-    fn apply_pack(&self, file: &[u8]) -> Result<(), StoreFault>;
+    fn apply_pack(&self, file: &[u8]) -> Result<Applied, StoreFault>;
     /// The session's token.
-    fn token(&self) -> Option<Token>;
+    ///
+    /// # Errors
+    /// [`StoreFault`].
+    fn token(&self) -> Result<Option<Token>, StoreFault>;
     /// Forgets everything, for good.
     ///
     /// # Errors
     /// [`StoreFault`].
     fn wipe(&self) -> Result<(), StoreFault>;
+}
+
+/// zstd's level for what a phone sends: an evening's 150 changes take 0.3 s and are 13 % smaller than at level 3 (`DESIGN` §9).
+const SENDING_LEVEL: i32 = 19;
+
+impl SyncStore for Store {
+    fn prepare(&self, ask: Prepare) -> Result<Outgoing, StoreFault> {
+        let Prepared { request, bytes, signed } = Self::prepare(self, ask)?;
+        Ok(Outgoing { nonce: request.nonce, body: frame::wrap(&bytes, SENDING_LEVEL), signed, has_state: request.state.is_some() })
+    }
+
+    fn apply(&self, answer: &Answer) -> Result<Applied, StoreFault> {
+        Ok(Self::apply(self, answer)?)
+    }
+
+    fn apply_pack(&self, file: &[u8]) -> Result<Applied, StoreFault> {
+        Ok(Self::apply_pack(self, file)?)
+    }
+
+    fn token(&self) -> Result<Option<Token>, StoreFault> {
+        Ok(Self::token(self)?)
+    }
+
+    fn wipe(&self) -> Result<(), StoreFault> {
+        Ok(Self::wipe(self)?)
+    }
 }
 
 /// How often the background looks.
@@ -226,7 +257,7 @@ impl Inner {
     }
 
     async fn listen(&self) -> Option<Box<dyn News>> {
-        let token = self.blocking(|store| Ok(store.token())).await.ok()??;
+        let token = self.blocking(|store| store.token()).await.ok()??;
         timeout(EXCHANGE, self.transport.news(token)).await.ok()?.ok()
     }
 
@@ -241,9 +272,7 @@ impl Inner {
                 Some(Effect::Send(body)) => self.exchange(self.transport.sync(body)).await.map_or_else(Event::Failed, Event::Answered),
                 Some(Effect::Apply(answer)) => self.blocking(move |store| store.apply(&answer)).await.map_or_else(Event::StoreFailed, Event::Applied),
                 Some(Effect::FetchPack(pack, offset)) => Event::Pack(self.fetch(pack, offset).await),
-                Some(Effect::ApplyPack(file)) => {
-                    self.blocking(move |store| store.apply_pack(&file)).await.map_or_else(Event::StoreFailed, |()| Event::PackApplied)
-                }
+                Some(Effect::ApplyPack(file)) => self.blocking(move |store| store.apply_pack(&file)).await.map_or_else(Event::StoreFailed, Event::PackApplied),
                 Some(Effect::Wipe) => {
                     if let Err(fault) = self.blocking(|store| store.wipe()).await {
                         tracing::error!(?fault, "the store of a revoked device could not be wiped; trying again at the next start");
@@ -265,7 +294,7 @@ impl Inner {
 
     async fn fetch(&self, pack: crate::wire::sync::PackRef, offset: u64) -> PackPart {
         let broken = |broke| PackPart { broke: Some(broke), ..PackPart::default() };
-        let Ok(Some(token)) = self.blocking(|store| Ok(store.token())).await else {
+        let Ok(Some(token)) = self.blocking(|store| store.token()).await else {
             let reason = "no session".to_owned();
             return broken(TransportError::Refused(ErrorBody { kind: ErrorKind::Unauthenticated, reason, retry_after_s: None }));
         };

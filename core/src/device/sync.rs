@@ -10,6 +10,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use super::store::{Applied, ApplyError, Prepare, StoreError};
 use super::transport::{PackPart, TransportError};
 use crate::domain::code::codes;
 use crate::domain::id::Hash;
@@ -125,15 +126,6 @@ pub struct SyncSummary {
     pub wait: Option<Wait>,
 }
 
-/// What the next request is to carry.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Ask {
-    /// The whole state, not only its hash.
-    pub send_state: bool,
-    /// The device's signature instead of the token.
-    pub sign: bool,
-}
-
 /// A request, ready to be sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outgoing {
@@ -147,25 +139,6 @@ pub struct Outgoing {
     pub has_state: bool,
 }
 
-/// What an answer came to once it was applied.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Outcome {
-    /// Entries applied.
-    pub entries: u64,
-    /// Batches that got their verdict.
-    pub receipts: u64,
-    /// Items that were refused.
-    pub refused: u64,
-    /// Anything changed: entries, receipts, batches now held, cursors stepped back, a new directory.
-    pub progress: bool,
-    /// There is more to fetch or to send: ask again at once.
-    pub more: bool,
-    /// The server wants the state.
-    pub need_state: bool,
-    /// Packs to fetch first.
-    pub packs: Vec<PackRef>,
-}
-
 /// How the store failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StoreFault {
@@ -175,6 +148,24 @@ pub enum StoreFault {
     BadData,
     /// Storage failed; nothing was changed.
     Storage,
+}
+
+impl From<StoreError> for StoreFault {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::NotEnrolled => Self::NotEnrolled,
+            _ => Self::Storage,
+        }
+    }
+}
+
+impl From<ApplyError> for StoreFault {
+    fn from(error: ApplyError) -> Self {
+        match error {
+            ApplyError::Storage(error) => error.into(),
+            _ => Self::BadData,
+        }
+    }
 }
 
 /// What happened.
@@ -189,11 +180,11 @@ pub enum Event {
     /// No answer: the network, or the server's refusal.
     Failed(TransportError),
     /// The answer is applied.
-    Applied(Outcome),
+    Applied(Applied),
     /// What came of a pack.
     Pack(PackPart),
     /// The pack is applied.
-    PackApplied,
+    PackApplied(Applied),
     /// The store could not do what it was asked.
     StoreFailed(StoreFault),
 }
@@ -202,7 +193,7 @@ pub enum Event {
 #[derive(Debug)]
 pub enum Effect {
     /// Have the store prepare a request; then [`Event::Prepared`] or [`Event::StoreFailed`].
-    Prepare(Ask),
+    Prepare(Prepare),
     /// Send the framed body; then [`Event::Answered`] or [`Event::Failed`].
     Send(Vec<u8>),
     /// Have the store apply the answer; then [`Event::Applied`] or [`Event::StoreFailed`].
@@ -243,7 +234,7 @@ struct Asked {
 pub struct SyncMachine {
     env: Arc<dyn Environment>,
     state: State,
-    ask: Ask,
+    ask: Prepare,
     packs: VecDeque<PackRef>,
     partial: Partial,
     /// Failures one after the other, without progress between them.
@@ -269,7 +260,7 @@ impl SyncMachine {
         Self {
             env,
             state: State::Idle,
-            ask: Ask::default(),
+            ask: Prepare::default(),
             packs: VecDeque::new(),
             partial: Partial::default(),
             failures: 0,
@@ -297,12 +288,12 @@ impl SyncMachine {
             (State::Preparing, Event::Prepared(outgoing)) => self.send(outgoing),
             (State::Asking(asked), Event::Answered(framed)) => self.answered(asked, &framed),
             (State::Asking(asked), Event::Failed(error)) => {
-                self.ask = Ask { send_state: asked.has_state, sign: asked.signed };
+                self.ask = Prepare { send_state: asked.has_state, sign: asked.signed };
                 self.failed(error, asked.signed)
             }
-            (State::Applying(asked), Event::Applied(outcome)) => self.applied(outcome, asked),
+            (State::Applying(asked), Event::Applied(applied)) => self.applied(applied, asked),
             (State::Fetching, Event::Pack(part)) => self.pack_part(part),
-            (State::ApplyingPack, Event::PackApplied) => self.pack_applied(),
+            (State::ApplyingPack, Event::PackApplied(applied)) => self.pack_applied(&applied),
             (State::Preparing | State::Applying(_) | State::ApplyingPack, Event::StoreFailed(fault)) => self.store_failed(fault),
             (state, _) => {
                 self.state = state;
@@ -341,7 +332,7 @@ impl SyncMachine {
 
     fn send(&mut self, outgoing: Outgoing) -> Effect {
         self.state = State::Asking(Asked { nonce: outgoing.nonce, signed: outgoing.signed, has_state: outgoing.has_state });
-        self.ask = Ask::default();
+        self.ask = Prepare::default();
         self.summary.round_trips += 1;
         self.summary.sent_bytes += outgoing.body.len() as u64;
         Effect::Send(outgoing.body)
@@ -359,25 +350,28 @@ impl SyncMachine {
         }
     }
 
-    fn applied(&mut self, outcome: Outcome, asked: Asked) -> Effect {
-        self.summary.entries += outcome.entries;
-        self.summary.receipts += outcome.receipts;
-        self.summary.refused += outcome.refused;
-        if outcome.progress {
+    fn applied(&mut self, applied: Applied, asked: Asked) -> Effect {
+        self.summary.entries += applied.entries;
+        self.summary.receipts += applied.receipts;
+        self.summary.refused += applied.refused;
+        if applied.wiped {
+            return self.revoked();
+        }
+        if applied.progress {
             self.progressed();
         }
-        if outcome.need_state {
+        if applied.need_state {
             if asked.has_state {
                 return self.back_off(WaitReason::BadAnswer);
             }
             self.ask.send_state = true;
             return self.go_on();
         }
-        if outcome.packs.iter().any(|pack| pack.size > MAX_PACK) {
+        if applied.packs.iter().any(|pack| pack.size > MAX_PACK) {
             return self.back_off(WaitReason::BadAnswer);
         }
-        let more = outcome.more || !outcome.packs.is_empty();
-        self.packs = outcome.packs.into();
+        let more = applied.more || !applied.packs.is_empty();
+        self.packs = applied.packs.into();
         if more {
             return self.go_on();
         }
@@ -426,9 +420,10 @@ impl SyncMachine {
         }
     }
 
-    fn pack_applied(&mut self) -> Effect {
+    fn pack_applied(&mut self, applied: &Applied) -> Effect {
         self.packs.pop_front();
         self.summary.packs += 1;
+        self.summary.entries += applied.entries;
         self.progressed();
         // The server cannot know the state that a pack leads to.
         self.ask.send_state = true;

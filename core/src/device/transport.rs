@@ -80,6 +80,28 @@ pub enum TransportError {
     Refused(ErrorBody),
 }
 
+/// Makes the transport to a server.
+pub trait Connect: Send + Sync + std::fmt::Debug {
+    /// A transport to the server at `server`. Nothing is connected yet.
+    ///
+    /// # Errors
+    /// [`TransportSetupError`].
+    fn connect(&self, server: &str) -> Result<Arc<dyn Transport>, TransportSetupError>;
+}
+
+/// Over HTTP.
+#[derive(Debug, Clone, Default)]
+pub struct HttpConnect {
+    /// Certificates of a private CA to trust as well, PEM.
+    pub ca_pem: Option<Vec<u8>>,
+}
+
+impl Connect for HttpConnect {
+    fn connect(&self, server: &str) -> Result<Arc<dyn Transport>, TransportSetupError> {
+        Ok(Arc::new(HttpTransport::new(server, self.ca_pem.as_deref())?))
+    }
+}
+
 /// Bounds on how long one exchange may take.
 #[derive(Debug, Clone, Copy)]
 pub struct Patience {

@@ -168,3 +168,20 @@ pub struct Visit {
     #[serde(default)]
     pub cases: Vec<DocId>,
 }
+
+/// A masked or sensitive value was shown on the device. The record is the fact's subject; what was shown is named and never repeated.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+#[cbor(map)]
+pub struct Reveal {
+    /// The person whose value it is; none for the household's own.
+    #[n(0)]
+    #[serde(default)]
+    pub person: Option<PersonId>,
+    /// The field.
+    #[n(1)]
+    pub field: String,
+    /// The sensitive fact that was read.
+    #[n(2)]
+    #[serde(default)]
+    pub value: Option<FactId>,
+}

@@ -16,19 +16,19 @@ struct ScriptedStore {
 }
 
 impl SyncStore for ScriptedStore {
-    fn prepare(&self, ask: Ask) -> Result<Outgoing, StoreFault> {
+    fn prepare(&self, ask: Prepare) -> Result<Outgoing, StoreFault> {
         let nonce = self.prepared.fetch_add(1, Ordering::SeqCst);
         Ok(Outgoing { nonce, body: nonce.to_be_bytes().to_vec(), signed: ask.sign, has_state: ask.send_state })
     }
-    fn apply(&self, _: &Answer) -> Result<Outcome, StoreFault> {
+    fn apply(&self, _: &Answer) -> Result<Applied, StoreFault> {
         self.applied.fetch_add(1, Ordering::SeqCst);
-        Ok(Outcome::default())
+        Ok(Applied::default())
     }
-    fn apply_pack(&self, _: &[u8]) -> Result<(), StoreFault> {
-        Ok(())
+    fn apply_pack(&self, _: &[u8]) -> Result<Applied, StoreFault> {
+        Ok(Applied::default())
     }
-    fn token(&self) -> Option<Token> {
-        Some(Token([1; 16]))
+    fn token(&self) -> Result<Option<Token>, StoreFault> {
+        Ok(Some(Token([1; 16])))
     }
     fn wipe(&self) -> Result<(), StoreFault> {
         self.wiped.store(true, Ordering::SeqCst);

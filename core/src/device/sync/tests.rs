@@ -37,7 +37,7 @@ fn machine() -> SyncMachine {
     SyncMachine::new(Seeded::new(1))
 }
 
-fn outgoing(nonce: u32, ask: Ask) -> Event {
+fn outgoing(nonce: u32, ask: Prepare) -> Event {
     Event::Prepared(Outgoing { nonce, body: vec![7; 50], signed: ask.sign, has_state: ask.send_state })
 }
 
@@ -54,12 +54,12 @@ fn pack(file: &[u8]) -> PackRef {
     PackRef { at, size: file.len() as u64, sha256: Hash::of(&[file]) }
 }
 
-fn progress() -> Outcome {
-    Outcome { entries: 3, progress: true, ..Outcome::default() }
+fn progress() -> Applied {
+    Applied { entries: 3, progress: true, ..Applied::default() }
 }
 
 /// Brings the machine to where a request with this nonce is out, and says what it carried.
-fn ask(machine: &mut SyncMachine, nonce: u32, event: Event) -> Ask {
+fn ask(machine: &mut SyncMachine, nonce: u32, event: Event) -> Prepare {
     let Some(Effect::Prepare(ask)) = machine.handle(event) else { panic!("no request is prepared") };
     assert!(matches!(machine.handle(outgoing(nonce, ask)), Some(Effect::Send(_))));
     ask
@@ -75,9 +75,9 @@ fn wait(effect: Option<Effect>) -> Wait {
 #[test]
 fn nothing_new_is_one_round_trip() {
     let mut machine = machine();
-    assert_eq!(ask(&mut machine, 5, Event::Due), Ask::default());
+    assert_eq!(ask(&mut machine, 5, Event::Due), Prepare::default());
     assert!(matches!(machine.handle(answer(5)), Some(Effect::Apply(answer)) if answer.nonce == 5));
-    let Some(Effect::Finished(summary)) = machine.handle(Event::Applied(Outcome::default())) else { panic!("not finished") };
+    let Some(Effect::Finished(summary)) = machine.handle(Event::Applied(Applied::default())) else { panic!("not finished") };
     assert_eq!((summary.round_trips, summary.sent_bytes, summary.wait), (1, 50, None));
     assert!(summary.received_bytes < 20);
 }
@@ -87,11 +87,11 @@ fn a_lost_answer_is_asked_for_again_as_it_was() {
     let mut machine = machine();
     ask(&mut machine, 1, Event::Due);
     assert_eq!(wait(machine.handle(Event::Failed(TransportError::Timeout))).reason, WaitReason::Timeout);
-    assert_eq!(ask(&mut machine, 2, Event::Due), Ask::default());
+    assert_eq!(ask(&mut machine, 2, Event::Due), Prepare::default());
     machine.handle(refused(ErrorKind::Unauthenticated, None));
-    machine.handle(outgoing(3, Ask { sign: true, send_state: false }));
+    machine.handle(outgoing(3, Prepare { sign: true, send_state: false }));
     wait(machine.handle(Event::Failed(TransportError::NoNetwork)));
-    assert_eq!(ask(&mut machine, 4, Event::Due), Ask { sign: true, send_state: false }, "what the lost request had to carry is carried again");
+    assert_eq!(ask(&mut machine, 4, Event::Due), Prepare { sign: true, send_state: false }, "what the lost request had to carry is carried again");
 }
 
 #[test]
@@ -119,8 +119,8 @@ fn the_state_is_sent_when_asked_for_and_only_once() {
     let mut machine = machine();
     ask(&mut machine, 1, Event::Due);
     machine.handle(answer(1));
-    let again = Outcome { need_state: true, ..Outcome::default() };
-    assert_eq!(ask(&mut machine, 2, Event::Applied(again.clone())), Ask { send_state: true, sign: false });
+    let again = Applied { need_state: true, ..Applied::default() };
+    assert_eq!(ask(&mut machine, 2, Event::Applied(again.clone())), Prepare { send_state: true, sign: false });
     machine.handle(answer(2));
     assert_eq!(wait(machine.handle(Event::Applied(again))).reason, WaitReason::BadAnswer);
 }
@@ -129,7 +129,7 @@ fn the_state_is_sent_when_asked_for_and_only_once() {
 fn an_ended_token_is_answered_by_a_signature_and_then_by_a_person() {
     let mut machine = machine();
     ask(&mut machine, 1, Event::Due);
-    assert_eq!(ask(&mut machine, 2, refused(ErrorKind::Unauthenticated, None)), Ask { send_state: false, sign: true });
+    assert_eq!(ask(&mut machine, 2, refused(ErrorKind::Unauthenticated, None)), Prepare { send_state: false, sign: true });
     let wait = wait(machine.handle(refused(ErrorKind::Unauthenticated, None)));
     assert_eq!(wait.reason, WaitReason::NotRecognised);
     assert!(wait.ms >= PERSON_WAIT_MS / 2);
@@ -152,11 +152,11 @@ fn more_is_fetched_at_once_as_long_as_it_brings_something() {
     ask(&mut machine, 1, Event::Due);
     for nonce in 1..20 {
         machine.handle(answer(nonce));
-        ask(&mut machine, nonce + 1, Event::Applied(Outcome { more: true, ..progress() }));
+        ask(&mut machine, nonce + 1, Event::Applied(Applied { more: true, ..progress() }));
     }
     machine.handle(answer(20));
     for _ in 0..MAX_FRUITLESS {
-        match machine.handle(Event::Applied(Outcome { more: true, ..Outcome::default() })) {
+        match machine.handle(Event::Applied(Applied { more: true, ..Applied::default() })) {
             Some(Effect::Prepare(ask)) => machine.handle(outgoing(1, ask)),
             Some(Effect::Wait(wait)) => {
                 assert_eq!(wait.reason, WaitReason::BadAnswer);
@@ -176,7 +176,7 @@ fn a_pack_is_gone_on_with_where_it_broke_off() {
     let mut machine = machine();
     ask(&mut machine, 1, Event::Due);
     machine.handle(answer(1));
-    let named = Event::Applied(Outcome { packs: vec![pack(&file)], ..Outcome::default() });
+    let named = Event::Applied(Applied { packs: vec![pack(&file)], ..Applied::default() });
     assert!(matches!(machine.handle(named), Some(Effect::FetchPack(_, 0))));
 
     let first = PackPart { bytes: file[..10].to_vec(), total: Some(file.len() as u64), broke: Some(TransportError::NoNetwork) };
@@ -185,9 +185,9 @@ fn a_pack_is_gone_on_with_where_it_broke_off() {
 
     let rest = PackPart { bytes: file[10..].to_vec(), total: Some(file.len() as u64), broke: None };
     assert!(matches!(machine.handle(Event::Pack(rest)), Some(Effect::ApplyPack(whole)) if whole == file));
-    assert_eq!(ask(&mut machine, 2, Event::PackApplied), Ask { send_state: true, sign: false });
+    assert_eq!(ask(&mut machine, 2, Event::PackApplied(Applied::default())), Prepare { send_state: true, sign: false });
     machine.handle(answer(2));
-    let Some(Effect::Finished(summary)) = machine.handle(Event::Applied(Outcome::default())) else { panic!("not finished") };
+    let Some(Effect::Finished(summary)) = machine.handle(Event::Applied(Applied::default())) else { panic!("not finished") };
     assert_eq!((summary.packs, summary.round_trips), (1, 4));
 }
 
@@ -197,12 +197,12 @@ fn a_pack_whose_session_ends_is_gone_on_with_after_signing() {
     let mut machine = machine();
     ask(&mut machine, 1, Event::Due);
     machine.handle(answer(1));
-    machine.handle(Event::Applied(Outcome { packs: vec![pack(&file)], ..Outcome::default() }));
+    machine.handle(Event::Applied(Applied { packs: vec![pack(&file)], ..Applied::default() }));
     let unauthenticated = ErrorBody { kind: ErrorKind::Unauthenticated, reason: String::new(), retry_after_s: None };
     let ended = PackPart { bytes: file[..600].to_vec(), total: Some(1000), broke: Some(TransportError::Refused(unauthenticated)) };
-    assert_eq!(ask(&mut machine, 2, Event::Pack(ended)), Ask { send_state: false, sign: true });
+    assert_eq!(ask(&mut machine, 2, Event::Pack(ended)), Prepare { send_state: false, sign: true });
     machine.handle(answer(2));
-    let named = Event::Applied(Outcome { packs: vec![pack(&file)], ..Outcome::default() });
+    let named = Event::Applied(Applied { packs: vec![pack(&file)], ..Applied::default() });
     assert!(matches!(machine.handle(named), Some(Effect::FetchPack(_, 600))));
 }
 
@@ -213,7 +213,7 @@ fn a_pack_that_is_not_what_was_named_is_thrown_away() {
         let mut machine = machine();
         ask(&mut machine, 1, Event::Due);
         machine.handle(answer(1));
-        machine.handle(Event::Applied(Outcome { packs: vec![pack(&file)], ..Outcome::default() }));
+        machine.handle(Event::Applied(Applied { packs: vec![pack(&file)], ..Applied::default() }));
         assert_eq!(wait(machine.handle(Event::Pack(PackPart { bytes, total, broke: None }))).reason, WaitReason::BadAnswer);
         assert!(matches!(machine.handle(Event::Due), Some(Effect::FetchPack(_, 0))));
     }
@@ -224,12 +224,12 @@ fn a_pack_that_was_replaced_is_asked_for_anew() {
     let mut machine = machine();
     ask(&mut machine, 1, Event::Due);
     machine.handle(answer(1));
-    machine.handle(Event::Applied(Outcome { packs: vec![pack(b"old")], ..Outcome::default() }));
+    machine.handle(Event::Applied(Applied { packs: vec![pack(b"old")], ..Applied::default() }));
     let gone = ErrorBody { kind: ErrorKind::NotFound, reason: String::new(), retry_after_s: None };
     let gone = PackPart { broke: Some(TransportError::Refused(gone)), ..PackPart::default() };
     ask(&mut machine, 2, Event::Pack(gone));
     machine.handle(answer(2));
-    let named = Event::Applied(Outcome { packs: vec![pack(b"newer")], ..Outcome::default() });
+    let named = Event::Applied(Applied { packs: vec![pack(b"newer")], ..Applied::default() });
     assert!(matches!(machine.handle(named), Some(Effect::FetchPack(newer, 0)) if newer == pack(b"newer")));
 }
 
@@ -270,12 +270,12 @@ fn events() -> impl Strategy<Value = Event> {
         any::<u16>().prop_map(TransportError::Status),
         (error_kinds, any::<Option<u32>>()).prop_map(|(kind, retry_after_s)| TransportError::Refused(ErrorBody { kind, reason: String::new(), retry_after_s })),
     ];
-    let outcomes = (any::<[bool; 3]>(), 0..3usize).prop_map(|([progress, more, need_state], packs)| Outcome {
+    let applieds = (any::<[bool; 3]>(), 0..3usize).prop_map(|([progress, more, need_state], packs)| Applied {
         progress,
         more,
         need_state,
         packs: vec![pack(b"pack"); packs],
-        ..Outcome::default()
+        ..Applied::default()
     });
     let parts = (prop::collection::vec(any::<u8>(), 0..6), any::<bool>(), prop::option::of(failures.clone())).prop_map(|(bytes, right, broke)| PackPart {
         bytes,
@@ -284,13 +284,13 @@ fn events() -> impl Strategy<Value = Event> {
     });
     prop_oneof![
         Just(Event::Due),
-        (0..3u32, any::<[bool; 2]>()).prop_map(|(nonce, [sign, send_state])| outgoing(nonce, Ask { send_state, sign })),
+        (0..3u32, any::<[bool; 2]>()).prop_map(|(nonce, [sign, send_state])| outgoing(nonce, Prepare { send_state, sign })),
         (0..3u32).prop_map(answer),
         prop::collection::vec(any::<u8>(), 0..20).prop_map(Event::Answered),
         failures.prop_map(Event::Failed),
-        outcomes.prop_map(Event::Applied),
+        applieds.prop_map(Event::Applied),
         parts.prop_map(Event::Pack),
-        Just(Event::PackApplied),
+        Just(Event::PackApplied(Applied::default())),
         prop::sample::select(vec![StoreFault::NotEnrolled, StoreFault::BadData, StoreFault::Storage]).prop_map(Event::StoreFailed),
     ]
 }
@@ -303,7 +303,7 @@ proptest! {
         let mut asked = 0;
         for event in events {
             let from_outside = matches!(event, Event::Due);
-            let progress = matches!(&event, Event::Applied(outcome) if outcome.progress) || matches!(&event, Event::Pack(part) if !part.bytes.is_empty()) || matches!(event, Event::PackApplied);
+            let progress = matches!(&event, Event::Applied(applied) if applied.progress) || matches!(&event, Event::Pack(part) if !part.bytes.is_empty()) || matches!(event, Event::PackApplied(_));
             if from_outside || progress {
                 asked = 0;
             }
@@ -334,7 +334,7 @@ proptest! {
         }
         ask(&mut machine, 99, Event::Due);
         machine.handle(answer(99));
-        machine.handle(Event::Applied(Outcome::default()));
+        machine.handle(Event::Applied(Applied::default()));
         ask(&mut machine, 100, Event::Due);
         prop_assert!(wait(machine.handle(Event::Failed(TransportError::NoNetwork))).ms <= FIRST_WAIT_MS);
     }
