@@ -1,1 +1,3 @@
-//! x
+//! Whole-system tests and benchmarks.
+
+pub mod workload;

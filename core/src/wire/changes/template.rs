@@ -1,0 +1,339 @@
+//! What operations have in common: a template is an operation with holes in it, and every hole knows the column that fills it.
+//!
+//! A template is `key pattern, value kind, value pattern`, all bytes:
+//! - key: 0 = the id of the action that the value is; 1, text = that text; 2, text = a UUID in text form and then that text;
+//! - value kind: the low half byte of Automerge's value metadata;
+//! - value: 0 = bytes; 1, leaf kind = that leaf, bare; 2, skeleton = CBOR of which arrays, maps, map keys, simple values and floats stand as they are
+//!   and every other value is the one byte of its leaf kind.
+
+use std::collections::HashMap;
+
+use super::chunk::{Op, Reader, put_bytes};
+use super::civil;
+use crate::domain::id::ActionId;
+use uuid::Uuid;
+
+/// Deepest CBOR that is taken apart.
+const MAX_DEPTH: usize = 8;
+/// Most columns that templates of one run may make.
+const MAX_COLUMNS: usize = 4_096;
+
+/// What fills a hole. The numbers are the marks in a skeleton.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[repr(u8)]
+pub(super) enum LeafKind {
+    /// An integer of at most 64 bits with its sign.
+    Int = 0x00,
+    /// The second of two integers in an array of two: two clocks that go on by the same.
+    Twin = 0x01,
+    /// Sixteen bytes.
+    Id = 0x41,
+    /// A UUID as text.
+    IdText = 0x61,
+    /// A time as text, [`civil::text`].
+    TimeText = 0x62,
+    /// Text without a zero byte.
+    Text = 0x60,
+    /// Bytes of any length.
+    Bytes = 0x40,
+    /// Thirty-two bytes.
+    Digest = 0x42,
+}
+
+impl LeafKind {
+    /// All kinds, in the order in which their columns are written.
+    pub const ALL: [Self; 8] = [Self::Int, Self::Twin, Self::Id, Self::IdText, Self::TimeText, Self::Text, Self::Bytes, Self::Digest];
+
+    fn of_mark(mark: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| *kind as u8 == mark)
+    }
+}
+
+/// A hole's value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Leaf<'a> {
+    /// For [`LeafKind::Int`], [`LeafKind::Twin`] and [`LeafKind::TimeText`] (seconds since 1970).
+    Int(i64),
+    /// For [`LeafKind::Id`] and [`LeafKind::IdText`].
+    Id([u8; 16]),
+    /// For all others.
+    Bytes(&'a [u8]),
+}
+
+/// The operation's template, and what fills its holes: the key's first, then the value's in order.
+pub(super) fn of<'a>(op: &Op<'a>) -> (Vec<u8>, Vec<Leaf<'a>>) {
+    let mut template = Vec::new();
+    let mut leaves = Vec::new();
+    match op.key {
+        key if is_own_id(key, op.value) => template.push(0),
+        key => match key.split_at_checked(36).and_then(|(id, rest)| Some((uuid_text(id)?, rest))) {
+            Some((id, rest)) => {
+                template.push(2);
+                put_bytes(&mut template, rest);
+                leaves.push(Leaf::Id(id));
+            }
+            None => {
+                template.push(1);
+                put_bytes(&mut template, key);
+            }
+        },
+    }
+    template.push(op.kind);
+    let (mut skeleton, mut inner) = (Vec::new(), Vec::new());
+    let mut rest = Reader(op.value);
+    if op.kind == STRING
+        && let Some((kind, leaf)) = text_leaf(op.value)
+    {
+        template.extend([1, kind as u8]);
+        leaves.push(leaf);
+    } else if op.kind == BYTES && strip(&mut rest, &mut skeleton, &mut inner, 0).is_some() && rest.0.is_empty() {
+        template.push(2);
+        template.extend(skeleton);
+        leaves.extend(inner);
+    } else {
+        template.push(0);
+        leaves.push(Leaf::Bytes(op.value));
+    }
+    (template, leaves)
+}
+
+/// Automerge's value types for strings and bytes.
+const STRING: u8 = 6;
+const BYTES: u8 = 7;
+
+fn is_own_id(key: &[u8], value: &[u8]) -> bool {
+    key.len() == 32 && ActionId::of(value).to_string().as_bytes() == key
+}
+
+fn uuid_text(text: &[u8]) -> Option<[u8; 16]> {
+    let id = Uuid::try_parse_ascii(text).ok()?;
+    let mut buffer = [0; 36];
+    (id.hyphenated().encode_lower(&mut buffer).as_bytes() == text).then(|| id.into_bytes())
+}
+
+fn text_leaf(text: &[u8]) -> Option<(LeafKind, Leaf<'_>)> {
+    if let Some(id) = uuid_text(text) {
+        return Some((LeafKind::IdText, Leaf::Id(id)));
+    }
+    if let Some(seconds) = civil::seconds(text) {
+        return Some((LeafKind::TimeText, Leaf::Int(seconds)));
+    }
+    (!text.contains(&0)).then_some((LeafKind::Text, Leaf::Bytes(text)))
+}
+
+/// Strips the leaves off one CBOR item; `None` for what is not in its shortest form, or not of the kinds used here.
+fn strip<'a>(rest: &mut Reader<'a>, skeleton: &mut Vec<u8>, leaves: &mut Vec<Leaf<'a>>, depth: usize) -> Option<()> {
+    let start = *rest;
+    let (major, argument) = head(rest)?;
+    let head_bytes = &start.0[..start.0.len() - rest.0.len()];
+    let mut leaf = |kind: LeafKind, leaf: Leaf<'a>| {
+        skeleton.push(kind as u8);
+        leaves.push(leaf);
+    };
+    match major {
+        0 => leaf(LeafKind::Int, Leaf::Int(i64::try_from(argument).ok()?)),
+        1 => leaf(LeafKind::Int, Leaf::Int(-1 - i64::try_from(argument).ok()?)),
+        2 => {
+            let bytes = rest.take(usize::try_from(argument).ok()?)?;
+            match (<[u8; 16]>::try_from(bytes), bytes.len()) {
+                (Ok(id), _) => leaf(LeafKind::Id, Leaf::Id(id)),
+                (_, 32) => leaf(LeafKind::Digest, Leaf::Bytes(bytes)),
+                _ => leaf(LeafKind::Bytes, Leaf::Bytes(bytes)),
+            }
+        }
+        3 => {
+            let (kind, value) = text_leaf(rest.take(usize::try_from(argument).ok()?)?)?;
+            leaf(kind, value);
+        }
+        4 if depth < MAX_DEPTH => {
+            skeleton.extend_from_slice(head_bytes);
+            let first = skeleton.len();
+            for _ in 0..argument {
+                strip(rest, skeleton, leaves, depth + 1)?;
+            }
+            if argument == 2 && skeleton[first..] == [LeafKind::Int as u8; 2] {
+                skeleton[first + 1] = LeafKind::Twin as u8;
+            }
+        }
+        5 if depth < MAX_DEPTH => {
+            skeleton.extend_from_slice(head_bytes);
+            for _ in 0..argument {
+                skeleton.extend_from_slice(map_key(rest)?);
+                strip(rest, skeleton, leaves, depth + 1)?;
+            }
+        }
+        7 => skeleton.extend_from_slice(head_bytes),
+        _ => return None,
+    }
+    Some(())
+}
+
+/// A CBOR head in its shortest form.
+fn head(rest: &mut Reader<'_>) -> Option<(u8, u64)> {
+    let first = rest.byte()?;
+    let (major, info) = (first >> 5, first & 31);
+    let (argument, least) = match info {
+        0..24 => (u64::from(info), 0),
+        24 => (u64::from(rest.byte()?), 24),
+        25 => (u64::from(u16::from_be_bytes(rest.take(2)?.try_into().ok()?)), 0x100),
+        26 => (u64::from(u32::from_be_bytes(rest.take(4)?.try_into().ok()?)), 0x1_0000),
+        27 => (u64::from_be_bytes(rest.take(8)?.try_into().ok()?), 0x1_0000_0000),
+        _ => return None,
+    };
+    (argument >= least || major == 7).then_some((major, argument))
+}
+
+/// A map key as it stands: an integer or text.
+fn map_key<'a>(rest: &mut Reader<'a>) -> Option<&'a [u8]> {
+    let start = *rest;
+    let (major, argument) = head(rest)?;
+    match major {
+        0 | 1 => {}
+        3 => drop(rest.take(usize::try_from(argument).ok()?)?),
+        _ => return None,
+    }
+    Some(&start.0[..start.0.len() - rest.0.len()])
+}
+
+/// How an operation is put together again.
+#[derive(Debug)]
+pub(super) struct Plan {
+    pub key: KeyPlan,
+    pub kind: u8,
+    pub value: Vec<Step>,
+}
+
+/// How a key is put together.
+#[derive(Debug)]
+pub(super) enum KeyPlan {
+    /// The id of the action that the value is.
+    OwnId,
+    /// This text.
+    Text(Vec<u8>),
+    /// The UUID from a column, and then this text.
+    Id(usize, Vec<u8>),
+}
+
+/// A piece of a value.
+#[derive(Debug)]
+pub(super) enum Step {
+    /// As it stands.
+    Literal(Vec<u8>),
+    /// From a column, as a CBOR item.
+    Item(LeafKind, usize),
+    /// From a column, bare.
+    Bare(LeafKind, usize),
+}
+
+/// The columns that the templates of a run name, numbered as they first appear: the same on both sides.
+#[derive(Debug, Default)]
+pub(super) struct Columns {
+    numbers: HashMap<(Vec<u8>, LeafKind), usize>,
+    /// What each column holds.
+    pub kinds: Vec<LeafKind>,
+}
+
+impl Columns {
+    fn number(&mut self, path: &[u8], kind: LeafKind) -> Option<usize> {
+        let next = self.kinds.len();
+        let number = *self.numbers.entry((path.to_vec(), kind)).or_insert(next);
+        if number == next {
+            self.kinds.push(kind);
+        }
+        (number < MAX_COLUMNS).then_some(number)
+    }
+
+    /// Reads a template; `None` when it is not one.
+    pub fn plan(&mut self, template: &[u8]) -> Option<Plan> {
+        let mut rest = Reader(template);
+        let mut path = vec![rest.byte()?];
+        let key = match path[0] {
+            0 => KeyPlan::OwnId,
+            1 => {
+                let text = rest.bytes()?;
+                path.extend_from_slice(text);
+                KeyPlan::Text(text.to_vec())
+            }
+            2 => {
+                let number = self.number(b"key", LeafKind::IdText)?;
+                let text = rest.bytes()?;
+                path.extend_from_slice(text);
+                KeyPlan::Id(number, text.to_vec())
+            }
+            _ => return None,
+        };
+        let kind = rest.byte()?;
+        let mut value = Vec::new();
+        match rest.byte()? {
+            0 => value.push(Step::Bare(LeafKind::Bytes, self.number(&path, LeafKind::Bytes)?)),
+            1 => {
+                let leaf = LeafKind::of_mark(rest.byte()?)?;
+                value.push(Step::Bare(leaf, self.number(&path, leaf)?));
+            }
+            2 => self.steps(&mut rest, &mut path, &mut value, 0)?,
+            _ => return None,
+        }
+        (rest.0.is_empty() && kind < 16).then_some(Plan { key, kind, value })
+    }
+
+    fn steps(&mut self, rest: &mut Reader<'_>, path: &mut Vec<u8>, steps: &mut Vec<Step>, depth: usize) -> Option<()> {
+        let start = *rest;
+        if let Some(kind) = LeafKind::of_mark(*rest.0.first()?) {
+            rest.byte();
+            steps.push(Step::Item(kind, self.number(path, kind)?));
+            return Some(());
+        }
+        let (major, argument) = head(rest)?;
+        literal(steps, &start.0[..start.0.len() - rest.0.len()]);
+        let len = path.len();
+        match major {
+            4 if depth < MAX_DEPTH => {
+                for index in 0..argument {
+                    path.extend([0x80, index as u8]);
+                    self.steps(rest, path, steps, depth + 1)?;
+                    path.truncate(len);
+                }
+            }
+            5 if depth < MAX_DEPTH => {
+                for _ in 0..argument {
+                    let key = map_key(rest)?;
+                    literal(steps, key);
+                    path.extend_from_slice(key);
+                    self.steps(rest, path, steps, depth + 1)?;
+                    path.truncate(len);
+                }
+            }
+            7 => {}
+            _ => return None,
+        }
+        Some(())
+    }
+}
+
+fn literal(steps: &mut Vec<Step>, bytes: &[u8]) {
+    match steps.last_mut() {
+        Some(Step::Literal(last)) => last.extend_from_slice(bytes),
+        _ => steps.push(Step::Literal(bytes.to_vec())),
+    }
+}
+
+/// Writes a CBOR head in its shortest form.
+pub(super) fn put_head(out: &mut Vec<u8>, major: u8, argument: u64) {
+    let major = major << 5;
+    match argument {
+        0..24 => out.push(major | argument as u8),
+        24..0x100 => out.extend([major | 24, argument as u8]),
+        0x100..0x1_0000 => {
+            out.push(major | 25);
+            out.extend_from_slice(&(argument as u16).to_be_bytes());
+        }
+        0x1_0000..0x1_0000_0000 => {
+            out.push(major | 26);
+            out.extend_from_slice(&(argument as u32).to_be_bytes());
+        }
+        _ => {
+            out.push(major | 27);
+            out.extend_from_slice(&argument.to_be_bytes());
+        }
+    }
+}
