@@ -1,4 +1,8 @@
-//! Fieldgrid's sync server: admits what phones send, orders it into streams, and answers what they lack.
+//! Fieldgrid's sync server: admits what phones send, orders it into streams, answers what they lack, and shows the centre what is happening.
+//!
+//! - [`admission`]: a batch in, verdicts out. No HTTP, no SQL.
+//! - [`store`]: rows and transactions. No rules.
 
 pub mod divisions;
+pub mod store;
 pub mod telemetry;
