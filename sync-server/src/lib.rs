@@ -3,6 +3,7 @@
 //! - [`admission`]: a batch in, verdicts out. No HTTP, no SQL.
 //! - [`store`]: rows and transactions. No rules.
 
+pub mod admission;
 pub mod divisions;
 pub mod store;
 pub mod telemetry;

@@ -76,7 +76,7 @@ pub trait Job: Send {
     fn done(self: Box<Self>, outcome: Result<()>);
 }
 
-impl dyn Store {
+impl dyn Store + '_ {
     /// Runs `work` in a transaction and waits until it is durable. When the waiting is given up, the work still happens.
     ///
     /// # Errors
@@ -184,7 +184,7 @@ pub trait Read {
     fn batch(&self, incarnation: Incarnation, seq: u64) -> Result<Option<BatchRow>>;
     /// Batches of a life after a number, at most `limit`.
     fn batches(&self, incarnation: Incarnation, after: u64, limit: usize) -> Result<Vec<BatchRow>>;
-    /// Every incarnation.
+    /// Every incarnation, a device's in their order.
     fn incarnations(&self) -> Result<Vec<IncarnationRow>>;
     /// A grant.
     fn grant(&self, id: GrantId) -> Result<Option<GrantRow>>;

@@ -1,0 +1,454 @@
+//! The transaction: what was judged becomes entries of streams.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use fieldgrid_core::domain::area::{AreaCode, Level};
+use fieldgrid_core::domain::fact::{Body, Fact, FactKind};
+use fieldgrid_core::domain::id::{ActionId, DocId, FactId, StreamId};
+use fieldgrid_core::domain::mask::{CaseProgress, HouseholdView};
+use fieldgrid_core::domain::server_fact::{CaseNumber, Instruction, Received, StandsFor};
+use fieldgrid_core::domain::time::Interval;
+use fieldgrid_core::env::{Environment, random};
+use fieldgrid_core::wire::batch::Item;
+use fieldgrid_core::wire::entry::Entry;
+use fieldgrid_core::wire::verdict::{BatchVerdict, Exception, Verdict};
+use minicbor::Encode;
+
+use super::Counts;
+use super::case::desk;
+use super::plan::{Admitted, DocPlan, FactPlan, Plan, Projection, Released, Target};
+use crate::store::{ActionRow, BatchRow, CaseRow, DocRow, DocStream, HouseholdRow, Origin, Payload, Read, Result, Standing, StoreError, StreamKey, Write};
+
+/// Name of the setting that says above which serial a day's case numbers go on after a restore: CBOR of (day, serial).
+pub(crate) const SERIAL_FLOOR: &str = "serial_floor";
+
+/// What was written.
+#[derive(Debug, Default)]
+pub(super) struct Applied {
+    pub(super) bumped: Vec<StreamId>,
+    pub(super) counts: Counts,
+}
+
+/// Writes a plan.
+///
+/// # Errors
+/// [`StoreError::Changed`] when a document or the outbox is not any more as it was judged.
+pub(super) fn apply(tx: &mut dyn Write, env: &dyn Environment, plan: &Plan) -> Result<Applied> {
+    for (placed, _) in plan.batches.iter().filter(|(placed, _)| placed.opens) {
+        tx.open_incarnation(placed.batch.header.incarnation, placed.sender.device)?;
+    }
+    let mut work = Applying { tx, env, now_ms: env.wall_ms(), bumped: BTreeSet::new(), streams: BTreeMap::new() };
+    work.lock(plan)?;
+    let mut documents = work.documents(plan)?;
+    work.items(plan, &mut documents)?;
+    for (doc, open) in plan.docs.iter().zip(&documents) {
+        work.enter(doc, open)?;
+    }
+    work.received(plan, &documents)?;
+    work.refused(plan)?;
+    for (doc, open) in plan.docs.iter().zip(&documents) {
+        work.project(doc, open)?;
+    }
+    let counts = work.verdicts(plan)?;
+    Ok(Applied { bumped: work.bumped.into_iter().collect(), counts })
+}
+
+/// A fact that the server states.
+pub(crate) fn fact(env: &dyn Environment, kind: FactKind, subject: Option<DocId>, area: Option<AreaCode>, body: &impl Encode<()>) -> Fact {
+    let body = Body::Held(minicbor::to_vec(body).expect("encoding into memory does not fail"));
+    Fact { id: new_fact_id(env), kind, subject, area, at: env.stamp(), body }
+}
+
+/// A new fact's identity.
+pub(crate) fn new_fact_id(env: &dyn Environment) -> FactId {
+    FactId::new(env.wall_ms(), random(env))
+}
+
+/// The stream for something; made when there is none.
+///
+/// # Errors
+/// [`StoreError`].
+pub(crate) fn stream_for(tx: &mut dyn Write, env: &dyn Environment, key: StreamKey) -> Result<StreamId> {
+    if let Some(stream) = tx.stream_for(key)? {
+        return Ok(stream.id);
+    }
+    let id = StreamId::new(env.wall_ms(), random(env));
+    tx.insert_stream(id, key)?;
+    Ok(id)
+}
+
+/// The verdict that an entry holds.
+pub(super) fn stored_verdict(read: &dyn Read, entry: i64) -> Result<BatchVerdict> {
+    let damaged = StoreError::Damaged("verdict");
+    let Entry::Fact(Fact { body: Body::Held(body), .. }) = read.entry(entry)? else { return Err(damaged) };
+    minicbor::decode(&body).map_err(|_| damaged)
+}
+
+struct Applying<'t> {
+    tx: &'t mut dyn Write,
+    env: &'t dyn Environment,
+    now_ms: i64,
+    bumped: BTreeSet<StreamId>,
+    streams: BTreeMap<StreamKey, StreamId>,
+}
+
+/// A document while it is written.
+struct Writing {
+    /// The streams that its changes go to one by one: those it is in, or enters with its first change.
+    held: Vec<DocStream>,
+    /// The streams it joins.
+    joins: Vec<StreamId>,
+    /// The entries of this request's changes, in order.
+    entries: Vec<i64>,
+    /// It enters the streams in `held` now.
+    new: bool,
+}
+
+impl Applying<'_> {
+    /// Finds or makes every stream the plan touches, and locks them in the order of their ids.
+    fn lock(&mut self, plan: &Plan) -> Result<()> {
+        let keys: BTreeSet<StreamKey> = plan.docs.iter().flat_map(DocPlan::keys).chain(plan.facts.iter().flat_map(FactPlan::keys)).collect();
+        for key in keys {
+            let id = stream_for(self.tx, self.env, key)?;
+            self.streams.insert(key, id);
+        }
+        let mut ids: BTreeSet<StreamId> = self.streams.values().copied().collect();
+        for doc in &plan.docs {
+            ids.extend(self.tx.streams_of(doc.doc)?.into_iter().map(|at| at.stream));
+            ids.extend(doc.admitted.iter().filter(|admitted| admitted.sender.reads_own()).map(|admitted| admitted.sender.stream));
+            if let Projection::Case { reporter: Some((stream, _)), .. } = &doc.projection {
+                ids.insert(*stream);
+            }
+        }
+        for fact in &plan.facts {
+            ids.extend(fact.streams.iter().filter_map(|target| if let Target::Own(stream) = target { Some(*stream) } else { None }));
+        }
+        for (doc, ..) in &plan.stands_for {
+            ids.extend(self.tx.streams_of(*doc)?.into_iter().map(|at| at.stream));
+        }
+        ids.extend(plan.batches.iter().map(|(placed, _)| placed.sender.stream));
+        ids.extend(plan.released.iter().map(|released| released.stream));
+        ids.extend(plan.forked.map(|(_, stream)| stream));
+        self.tx.lock_streams(&ids.into_iter().collect::<Vec<_>>())
+    }
+
+    /// Writes the documents' rows first: whoever lost a race finds out before anything else is done.
+    fn documents(&mut self, plan: &Plan) -> Result<Vec<Writing>> {
+        plan.docs.iter().map(|doc| self.document(doc)).collect()
+    }
+
+    fn document(&mut self, plan: &DocPlan) -> Result<Writing> {
+        let DocPlan { doc, kind, area, heads, changes, author, .. } = plan;
+        let row = DocRow { id: *doc, kind: *kind, area: *area, heads: heads.clone(), changes: *changes, author: *author };
+        self.tx.put_doc(&row, plan.expected.as_deref())?;
+        let wanted: Vec<StreamId> = plan.streams.iter().filter_map(|key| self.streams.get(key).copied()).collect();
+        if plan.expected.is_none() {
+            let held = wanted.into_iter().map(|stream| DocStream { stream, joined: 0, through: 0 }).collect();
+            return Ok(Writing { held, joins: Vec::new(), entries: Vec::new(), new: true });
+        }
+        let held = self.tx.streams_of(*doc)?;
+        let joins = wanted.into_iter().filter(|stream| held.iter().all(|at| at.stream != *stream)).collect();
+        Ok(Writing { held, joins, entries: Vec::new(), new: false })
+    }
+
+    /// The accepted items, in the order in which they were sent.
+    fn items(&mut self, plan: &Plan, documents: &mut [Writing]) -> Result<()> {
+        let mut order: Vec<(Origin, usize, usize)> = Vec::new();
+        for (d, doc) in plan.docs.iter().enumerate() {
+            order.extend(doc.admitted.iter().enumerate().map(|(a, admitted)| (admitted.origin, d, a)));
+        }
+        let facts = plan.docs.len();
+        order.extend(plan.facts.iter().enumerate().map(|(f, fact)| (fact.origin, facts, f)));
+        // By place in the outbox; a document's own order is kept because it is the outbox's, and what waited comes after what it waited for.
+        let rank = |origin: &Origin| plan.batches.iter().position(|(placed, _)| placed.batch.header.incarnation == origin.incarnation && placed.batch.header.seq == origin.seq);
+        order.sort_by_key(|(origin, d, a)| rank(origin).map_or((usize::MAX, 0, *d, *a), |batch| (batch, origin.item, *d, *a)));
+        for (_, d, i) in order {
+            match (plan.docs.get(d), documents.get_mut(d)) {
+                (Some(doc), Some(writing)) => self.change(doc, &doc.admitted[i], writing)?,
+                _ => self.fact(&plan.facts[i])?,
+            }
+        }
+        Ok(())
+    }
+
+    fn change(&mut self, doc: &DocPlan, admitted: &Admitted, writing: &mut Writing) -> Result<()> {
+        let entry = self.insert(&admitted.item, admitted.origin)?;
+        for at in &mut writing.held {
+            let seq = self.append(at.stream, entry)?;
+            if at.joined == 0 {
+                at.joined = seq;
+            }
+        }
+        if admitted.sender.reads_own() {
+            self.append(admitted.sender.stream, entry)?;
+        }
+        self.tx.insert_edit(admitted.edit, doc.doc, admitted.change)?;
+        for (action, interval) in &admitted.actions {
+            self.tx.insert_action(doc.doc, &ActionRow { action: *action, entry, interval: *interval })?;
+        }
+        writing.entries.push(entry);
+        Ok(())
+    }
+
+    fn fact(&mut self, fact: &FactPlan) -> Result<()> {
+        let entry = self.insert(&fact.item, fact.origin)?;
+        for target in &fact.streams {
+            let stream = match target {
+                Target::Own(stream) => *stream,
+                Target::Key(key) => *self.streams.get(key).ok_or(StoreError::Damaged("stream"))?,
+            };
+            self.append(stream, entry)?;
+        }
+        Ok(())
+    }
+
+    /// A document's places in streams: where it came in with its first change, and where it joins with its history.
+    fn enter(&mut self, plan: &DocPlan, writing: &Writing) -> Result<()> {
+        if writing.new {
+            for at in &writing.held {
+                self.tx.insert_doc_stream(plan.doc, *at)?;
+            }
+        }
+        for stream in &writing.joins {
+            let changes: Vec<i64> = self.tx.changes(plan.doc)?.into_iter().map(|(entry, _)| entry).collect();
+            let through = changes.last().copied().unwrap_or_default();
+            let entry = self.tx.insert_entry(&Payload::Join { doc: plan.doc, kind: plan.kind, changes }, None)?;
+            let joined = self.append(*stream, entry)?;
+            self.tx.insert_doc_stream(plan.doc, DocStream { stream: *stream, joined, through })?;
+        }
+        Ok(())
+    }
+
+    /// When the server received the actions: one fact for each set of streams, and for a join all that the case has.
+    fn received(&mut self, plan: &Plan, documents: &[Writing]) -> Result<()> {
+        let mut groups: BTreeMap<Vec<StreamId>, Vec<(ActionId, Interval)>> = BTreeMap::new();
+        for (doc, writing) in plan.docs.iter().zip(documents) {
+            let actions = doc.admitted.iter().flat_map(|admitted| admitted.actions.iter().copied());
+            groups.entry(writing.held.iter().map(|at| at.stream).collect()).or_default().extend(actions);
+            for stream in &writing.joins {
+                let all = self.tx.actions(doc.doc)?;
+                groups.entry(vec![*stream]).or_default().extend(all.into_iter().map(|row| (row.action, row.interval)));
+                if let Some(number) = self.tx.case(doc.doc)?.and_then(|case| case.number) {
+                    self.state(FactKind::CaseNumber, Some(doc.doc), &CaseNumber { number }, &[*stream])?;
+                }
+            }
+        }
+        for (streams, actions) in groups {
+            // One interval for what came together: it holds each true time, and a claimed time is clamped into it.
+            let mut by_receipt: BTreeMap<i64, (i64, Vec<ActionId>)> = BTreeMap::new();
+            for (action, interval) in actions {
+                let group = by_receipt.entry(interval.latest_ms).or_insert((interval.earliest_ms, Vec::new()));
+                group.0 = group.0.min(interval.earliest_ms);
+                group.1.push(action);
+            }
+            for (latest_ms, (earliest_ms, actions)) in by_receipt {
+                self.state(FactKind::Received, None, &Received { interval: Interval { earliest_ms, latest_ms }, actions }, &streams)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What is not in its document, and what stands in for it.
+    fn refused(&mut self, plan: &Plan) -> Result<()> {
+        for (doc, change, item, why) in &plan.missing {
+            self.tx.insert_refused(*doc, *change, *item, *why)?;
+        }
+        let mut by_case: BTreeMap<DocId, Vec<(ActionId, Vec<ActionId>)>> = BTreeMap::new();
+        for (doc, action, seen) in &plan.stands_for {
+            self.tx.insert_stands_for(*doc, *action, seen)?;
+            by_case.entry(*doc).or_default().push((*action, seen.clone()));
+        }
+        for (doc, actions) in by_case {
+            let streams: Vec<StreamId> = self.tx.streams_of(doc)?.into_iter().map(|at| at.stream).collect();
+            self.state(FactKind::StandsFor, Some(doc), &StandsFor { actions }, &streams)?;
+        }
+        Ok(())
+    }
+
+    fn project(&mut self, plan: &DocPlan, writing: &Writing) -> Result<()> {
+        match &plan.projection {
+            Projection::Case { row, numbered, reporter } => self.case(plan, writing, row, *numbered, reporter.as_ref()),
+            Projection::Household(view) => self.household(plan, view),
+            Projection::None => Ok(()),
+        }
+    }
+
+    fn case(&mut self, plan: &DocPlan, writing: &Writing, row: &CaseRow, numbered: bool, reporter: Option<&(StreamId, Option<String>)>) -> Result<()> {
+        let mut row = row.clone();
+        if numbered {
+            let number = self.next_number(plan.area)?;
+            let streams: Vec<StreamId> = writing.held.iter().map(|at| at.stream).chain(writing.joins.iter().copied()).collect();
+            self.state(FactKind::CaseNumber, Some(plan.doc), &CaseNumber { number: number.clone() }, &streams)?;
+            row.number = Some(number);
+        }
+        if let Some((stream, reply)) = reporter {
+            let mut progress = CaseProgress { case: plan.doc, state: row.state, number: row.number.clone(), reply: reply.clone(), updated_ms: 0 };
+            // News is what the reporter can see; the time alone is none.
+            let seen = minicbor::to_vec(&progress).expect("encoding into memory does not fail");
+            if row.progress.as_ref() != Some(&seen) {
+                progress.updated_ms = row.updated_ms;
+                self.state(FactKind::View, Some(plan.doc), &progress, &[*stream])?;
+                row.progress = Some(seen);
+            }
+        }
+        self.tx.put_case(&row)
+    }
+
+    fn household(&mut self, plan: &DocPlan, view: &HouseholdView) -> Result<()> {
+        let body = minicbor::to_vec(view).expect("encoding into memory does not fail");
+        if self.tx.household(plan.doc)?.is_none_or(|before| before.view != body) {
+            let key = StreamKey::Desk(desk(plan.area));
+            let stream = *self.streams.get(&key).ok_or(StoreError::Damaged("stream"))?;
+            self.state(FactKind::View, Some(plan.doc), view, &[stream])?;
+        }
+        let row = HouseholdRow { doc: plan.doc, area: plan.area, persons: view.persons, care: view.care, view: body, updated_ms: self.now_ms };
+        self.tx.put_household(&row)
+    }
+
+    /// `HZ` + 9-digit town + `yyyymmdd` in China's time + 4-digit serial (`domain.md` §8).
+    fn next_number(&mut self, area: AreaCode) -> Result<String> {
+        let day = day(self.now_ms);
+        let floor: Option<(String, u32)> = self.tx.meta(SERIAL_FLOOR)?.and_then(|value| minicbor::decode(&value).ok());
+        let floor = floor.filter(|(of, _)| *of == day).map_or(0, |(_, serial)| serial);
+        let town = area.at(Level::Town).unwrap_or(area);
+        let serial = self.tx.next_serial(town, &day, floor)?;
+        Ok(format!("HZ{town:0<9}{day}{serial:04}", town = town.to_string()))
+    }
+
+    /// A verdict for each batch, also for those that waited; and what the verdicts keep for later.
+    fn verdicts(&mut self, plan: &Plan) -> Result<Counts> {
+        let mut counts = Counts::default();
+        for (placed, verdicts) in &plan.batches {
+            let (batch, header) = (&placed.batch, &placed.batch.header);
+            let exceptions = exceptions(verdicts);
+            let refused = verdicts.iter().filter(|verdict| matches!(verdict, Verdict::Refused(_) | Verdict::Stranded(_))).count() as u64;
+            counts.refused += refused;
+            counts.held += verdicts.iter().filter(|verdict| matches!(verdict, Verdict::Waiting(_) | Verdict::Quarantined)).count() as u64;
+            counts.accepted += verdicts.iter().filter(|verdict| matches!(verdict, Verdict::Accepted)).count() as u64;
+            if refused > 0 {
+                self.tx.add_refused(placed.sender.device, refused)?;
+            }
+            let received_ms = placed.sender.received_ms;
+            let said = BatchVerdict { incarnation: header.incarnation, seq: header.seq, batch: batch.hash(), received_ms, exceptions };
+            let entry = self.state(FactKind::Verdict, None, &said, &[placed.sender.stream])?;
+            self.tx.insert_batch(&BatchRow {
+                incarnation: header.incarnation,
+                seq: header.seq,
+                hash: batch.hash(),
+                header: batch.header_bytes().to_vec(),
+                signature: batch.signature,
+                items: batch.items.iter().map(Item::hash).collect(),
+                verdict: entry,
+                received_ms,
+            })?;
+        }
+        for held in &plan.held {
+            self.tx.insert_held(held)?;
+        }
+        self.released(&plan.released)?;
+        if let Some((device, stream)) = plan.forked
+            && self.tx.device(device)?.is_some_and(|device| device.standing == Standing::Active)
+        {
+            self.tx.set_standing(device, Standing::ReportOnly)?;
+            self.state(FactKind::Instruction, None, &Instruction::ReportOnly, &[stream])?;
+        }
+        Ok(counts)
+    }
+
+    /// The verdicts on what waited: each batch's whole verdict again, with what is decided now.
+    fn released(&mut self, released: &[Released]) -> Result<()> {
+        let mut batches: BTreeMap<(StreamId, [u8; 16], u64), BatchVerdict> = BTreeMap::new();
+        for item in released {
+            self.tx.delete_held(item.held)?;
+            let key = (item.stream, *item.origin.incarnation.as_bytes(), item.origin.seq);
+            let said = batches.entry(key).or_insert_with(|| item.before.clone());
+            said.exceptions.retain(|exception| exception.item != item.origin.item);
+            if item.verdict != Verdict::Accepted {
+                said.exceptions.push(Exception { item: item.origin.item, verdict: item.verdict.clone() });
+                said.exceptions.sort_by_key(|exception| exception.item);
+            }
+        }
+        for ((stream, ..), said) in batches {
+            let entry = self.state(FactKind::Verdict, None, &said, &[stream])?;
+            self.tx.set_verdict(said.incarnation, said.seq, entry)?;
+        }
+        Ok(())
+    }
+
+    /// States a fact in streams; gives its entry.
+    fn state(&mut self, kind: FactKind, subject: Option<DocId>, body: &impl Encode<()>, streams: &[StreamId]) -> Result<i64> {
+        let fact = fact(self.env, kind, subject, None, body);
+        let entry = self.tx.insert_entry(&Payload::Fact(fact), None)?;
+        for stream in streams {
+            self.append(*stream, entry)?;
+        }
+        Ok(entry)
+    }
+
+    fn insert(&mut self, item: &Item, origin: Origin) -> Result<i64> {
+        let payload = match item {
+            Item::Change(change) => Payload::Change(change.clone()),
+            Item::Fact(fact) => Payload::Fact(fact.clone()),
+        };
+        self.tx.insert_entry(&payload, Some(origin))
+    }
+
+    fn append(&mut self, stream: StreamId, entry: i64) -> Result<u64> {
+        self.bumped.insert(stream);
+        self.tx.append(stream, entry)
+    }
+}
+
+impl DocPlan {
+    /// The streams it needs to have.
+    fn keys(&self) -> Vec<StreamKey> {
+        let mut keys = self.streams.clone();
+        if let Projection::Household(_) = self.projection {
+            keys.push(StreamKey::Desk(desk(self.area)));
+        }
+        keys
+    }
+}
+
+impl FactPlan {
+    fn keys(&self) -> impl Iterator<Item = StreamKey> + '_ {
+        self.streams.iter().filter_map(|target| if let Target::Key(key) = target { Some(*key) } else { None })
+    }
+}
+
+fn exceptions(verdicts: &[Verdict]) -> Vec<Exception> {
+    let numbered = (0_u32..).zip(verdicts).filter(|(_, verdict)| **verdict != Verdict::Accepted);
+    numbered.map(|(item, verdict)| Exception { item, verdict: verdict.clone() }).collect()
+}
+
+/// The day in China (UTC+8) as `yyyymmdd`.
+pub(crate) fn day(now_ms: i64) -> String {
+    const DAY_MS: i64 = 86_400_000;
+    const CHINA_MS: i64 = 8 * 3_600_000;
+    let days = (now_ms + CHINA_MS).div_euclid(DAY_MS);
+    // Civil date from days since 1970 (Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms").
+    let shifted = days + 719_468;
+    let era = shifted.div_euclid(146_097);
+    let day_of_era = shifted.rem_euclid(146_097);
+    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted_month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
+    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
+    let year = year_of_era + era * 400 + i64::from(month <= 2);
+    format!("{year:04}{month:02}{day:02}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::day;
+
+    #[test]
+    fn the_day_is_chinas() {
+        assert_eq!(day(0), "19700101");
+        // 2026-02-28 15:59:59 UTC is still the 28th in China, one second later it is March.
+        assert_eq!(day(1_772_294_399_000), "20260228");
+        assert_eq!(day(1_772_294_400_000), "20260301");
+        assert_eq!(day(1_709_164_800_000), "20240229");
+    }
+}

@@ -1,0 +1,407 @@
+//! A verdict for each piece.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use fieldgrid_core::domain::action::{Action, ActionKind};
+use fieldgrid_core::domain::area::{AreaCode, Level};
+use fieldgrid_core::domain::grant::Grant;
+use fieldgrid_core::domain::fact::Fact;
+use fieldgrid_core::domain::household::{self, HouseholdEdit};
+use fieldgrid_core::domain::id::{ActionId, DeviceId, DocId, Hash};
+use fieldgrid_core::domain::policy::{self, Refusal};
+use fieldgrid_core::record::gate::{self, GateError};
+use fieldgrid_core::record::{Command, Record, RecordKind};
+use fieldgrid_core::wire::batch::{ChangeItem, Item};
+use fieldgrid_core::wire::limits;
+use fieldgrid_core::wire::verdict::Verdict;
+
+use super::chain::{Checked, InPlace};
+use super::plan::{Admitted, DocPlan, Plan, Projection, Released};
+use super::sender::{Right, Sender};
+use super::{case, facts, household as households};
+use crate::store::{DeviceRow, DocRow, HeldRow, Missing, Origin, Read, Result, StreamKey, Why};
+
+/// Items that one device may have waiting, and their bytes: what a phone can hold back in a day without contact, and no more.
+const MAX_WAITING: (u32, u64) = (500, 4 << 20);
+/// Items of one device that are kept aside for an administrator.
+const MAX_QUARANTINED: (u32, u64) = (2_000, 16 << 20);
+
+/// Judges every item of the batches in their places.
+pub(super) fn judge(read: &dyn Read, device: &DeviceRow, checked: &Checked) -> Result<Plan> {
+    let mut judge = Judge { read, plan: Plan::default(), edits: BTreeMap::new(), quota: Quota::of(read, device.id)? };
+    judge.plan.forked = checked.forked.then_some((device.id, device.stream));
+    let mut verdicts: Vec<Vec<Verdict>> = checked.placed.iter().map(|placed| vec![Verdict::Accepted; placed.batch.items.len()]).collect();
+    // One document at a time, so that no more than one is in memory; facts afterwards, when the areas of new documents are known.
+    for (doc, work) in by_document(&checked.placed) {
+        for (place, verdict) in judge.document(doc, &work)? {
+            verdicts[place.0][place.1] = verdict;
+        }
+    }
+    for (b, placed) in checked.placed.iter().enumerate() {
+        for (i, item) in placed.batch.items.iter().enumerate() {
+            if let Item::Fact(fact) = item {
+                verdicts[b][i] = facts::judge(&mut judge, &placed.sender, origin(placed, i), fact)?;
+            }
+        }
+    }
+    judge.plan.batches = checked.placed.iter().cloned().zip(verdicts).collect();
+    Ok(judge.plan)
+}
+
+/// Place of an item in the request: (batch, item).
+type At = (usize, usize);
+
+/// A change to judge.
+struct Work<'a> {
+    /// Its place in the request; none when it waited from before.
+    at: Option<At>,
+    change: ChangeItem,
+    origin: Origin,
+    sender: Arc<Sender>,
+    waited: Option<&'a HeldRow>,
+}
+
+fn origin(placed: &InPlace, item: usize) -> Origin {
+    Origin { incarnation: placed.batch.header.incarnation, seq: placed.batch.header.seq, item: u32::try_from(item).unwrap_or(u32::MAX) }
+}
+
+/// The changes by document, each document's in their order.
+fn by_document(placed: &[InPlace]) -> BTreeMap<DocId, Vec<Work<'static>>> {
+    let mut documents: BTreeMap<DocId, Vec<Work<'static>>> = BTreeMap::new();
+    for (b, batch) in placed.iter().enumerate() {
+        for (i, item) in batch.batch.items.iter().enumerate() {
+            if let Item::Change(change) = item {
+                let work = Work { at: Some((b, i)), change: change.clone(), origin: origin(batch, i), sender: Arc::clone(&batch.sender), waited: None };
+                documents.entry(change.doc).or_default().push(work);
+            }
+        }
+    }
+    documents
+}
+
+pub(super) struct Judge<'r> {
+    pub(super) read: &'r dyn Read,
+    pub(super) plan: Plan,
+    /// Edits of this request: which change carries each.
+    edits: BTreeMap<Hash, Hash>,
+    quota: Quota,
+}
+
+/// A document while it is judged.
+pub(super) struct Open {
+    pub(super) row: Option<DocRow>,
+    pub(super) record: Record,
+    pub(super) area: Option<AreaCode>,
+    pub(super) admitted: Vec<Admitted>,
+}
+
+impl Judge<'_> {
+    /// Judges the changes of one document.
+    fn document(&mut self, doc: DocId, work: &[Work<'_>]) -> Result<Vec<(At, Verdict)>> {
+        let mut verdicts = Vec::new();
+        let row = self.read.doc(doc)?;
+        let stored = if row.is_some() { self.read.changes(doc)? } else { Vec::new() };
+        let kind = row.as_ref().map_or_else(|| work.first().map_or(RecordKind::Case, |work| work.change.kind), |row| row.kind);
+        let Ok(record) = Record::load(kind, stored.iter().map(|(_, change)| change.raw.as_slice())) else {
+            // Of a newer version, or damaged here: an administrator decides; nothing is lost.
+            for work in work {
+                let verdict = self.aside(work)?;
+                verdicts.extend(work.at.map(|at| (at, verdict)));
+            }
+            return Ok(verdicts);
+        };
+        let mut open = Open { area: row.as_ref().map(|row| row.area), row, record, admitted: Vec::new() };
+        for work in work {
+            let verdict = self.change(&mut open, work)?;
+            if let Verdict::Refused(_) | Verdict::Stranded(_) = verdict {
+                let why = if matches!(verdict, Verdict::Refused(_)) { Missing::Refused } else { Missing::Stranded };
+                self.plan.missing.push((doc, work.change.change_hash(), work.change.hash(), why));
+            }
+            verdicts.extend(work.at.map(|at| (at, verdict)));
+        }
+        self.release(doc, &mut open)?;
+        if !open.admitted.is_empty() {
+            let plan = self.close(doc, open)?;
+            self.plan.docs.push(plan);
+        }
+        Ok(verdicts)
+    }
+
+    /// What waited in this document and need not any more.
+    fn release(&mut self, doc: DocId, open: &mut Open) -> Result<()> {
+        let mut waiting = self.read.waiting(doc)?;
+        while let Some(at) = waiting.iter().position(|held| held.missing.is_none_or(|missing| self.known(doc, open, missing))) {
+            let held = waiting.remove(at);
+            let Some(batch) = self.read.batch(held.origin.incarnation, held.origin.seq)? else { continue };
+            let (Ok(header), Ok(change), Some(device)) =
+                (minicbor::decode(&batch.header), super::stored_change(&held.body), self.read.device(held.device)?)
+            else {
+                continue;
+            };
+            let sender = Arc::new(Sender::of(self.read, &device, &header, batch.received_ms)?);
+            let work = Work { at: None, change, origin: held.origin, sender: Arc::clone(&sender), waited: Some(&held) };
+            let verdict = self.change(open, &work)?;
+            if let Verdict::Waiting(_) = verdict {
+                continue;
+            }
+            if let Verdict::Refused(_) | Verdict::Stranded(_) = verdict {
+                self.plan.missing.push((doc, work.change.change_hash(), work.change.hash(), Missing::Refused));
+            }
+            let before = super::apply::stored_verdict(self.read, batch.verdict)?;
+            self.plan.released.push(Released { held: held.id, stream: device.stream, origin: held.origin, verdict, before });
+        }
+        Ok(())
+    }
+
+    /// Whether it is decided what became of a change.
+    fn known(&self, doc: DocId, open: &Open, change: Hash) -> bool {
+        open.record.has(change) || self.plan.missing.iter().any(|(of, missing, ..)| *of == doc && *missing == change)
+    }
+
+    /// The verdict on one change; what is let in goes into `open`.
+    fn change(&mut self, open: &mut Open, work: &Work<'_>) -> Result<Verdict> {
+        let (change, sender) = (&work.change, &work.sender);
+        let (grant, limited) = match &sender.right {
+            Right::Revoked => return self.aside(work),
+            Right::None(refusal) => return Ok(Verdict::Refused(*refusal)),
+            Right::Reports(grant, refusal) => (grant, Some(*refusal)),
+            Right::Grant(grant) => (grant, None),
+        };
+        if change.raw.len() > limits::MAX_CHANGE {
+            return Ok(Verdict::Refused(Refusal::TooLarge));
+        }
+        if change.kind != open.record.kind() {
+            return Ok(Verdict::Refused(Refusal::Malformed));
+        }
+        let (hash, edit) = (change.change_hash(), change.edit_id());
+        if let Some(held) = self.edits.get(&edit).copied().map_or_else(|| self.read.edit(edit), |held| Ok(Some(held)))? {
+            if held != hash {
+                self.plan.missing.push((change.doc, hash, change.hash(), Missing::HeldOtherwise));
+            }
+            return Ok(Verdict::AlreadyHeld);
+        }
+        let info = match gate::inspect(&change.raw) {
+            Ok(info) => info,
+            Err(error) => return self.barred(&error, work),
+        };
+        for dependency in info.deps.iter().filter(|dependency| !open.record.has(**dependency)) {
+            return self.unmet(*dependency, work);
+        }
+        let admitted = match gate::admit(&open.record, &change.raw, work.origin.incarnation) {
+            Ok(admitted) => admitted,
+            Err(error) => return self.barred(&error, work),
+        };
+        let area = match open.area {
+            Some(area) => area,
+            None => match self.founding(sender, grant, &admitted.command)? {
+                Ok(area) => area,
+                Err(refusal) => return Ok(Verdict::Refused(refusal)),
+            },
+        };
+        if let Err(refusal) = self.permitted(open, sender, grant, limited, area, change, &admitted.command)? {
+            if let Command::Act(actions) = &admitted.command {
+                self.plan.stands_for.extend(actions.iter().map(|action| (change.doc, id(action), action.seen.clone())));
+            }
+            return Ok(Verdict::Refused(refusal));
+        }
+        let actions = match &admitted.command {
+            Command::Act(actions) => actions.iter().map(|action| (id(action), sender.interval(action.at))).collect(),
+            Command::EditHousehold(_) => Vec::new(),
+        };
+        open.area = Some(area);
+        open.record = admitted.record;
+        self.edits.insert(edit, hash);
+        let item = Item::Change(change.clone());
+        open.admitted.push(Admitted { origin: work.origin, item, change: hash, edit, sender: Arc::clone(sender), actions });
+        Ok(Verdict::Accepted)
+    }
+
+    /// Policy, and R3.
+    #[expect(clippy::too_many_arguments, reason = "everything a permission depends on")]
+    fn permitted(
+        &self,
+        open: &Open,
+        sender: &Sender,
+        grant: &Grant,
+        limited: Option<Refusal>,
+        area: AreaCode,
+        change: &ChangeItem,
+        command: &Command,
+    ) -> Result<Result<(), Refusal>> {
+        let actions = match (command, limited) {
+            (Command::EditHousehold(_), Some(refusal)) => return Ok(Err(refusal)),
+            (Command::EditHousehold(edits), None) => return Ok(edits.iter().try_for_each(|edit| policy::may_edit(grant, area, edit))),
+            (Command::Act(actions), _) => actions,
+        };
+        for action in actions {
+            let reports = matches!(action.kind, ActionKind::Report | ActionKind::Supplement);
+            if let Some(refusal) = limited.filter(|_| !reports) {
+                return Ok(Err(refusal));
+            }
+            // An action that is redone keeps its author: it is judged by the grant it was done under.
+            let own = if action.author.grant == grant.id { None } else { self.read.grant(action.author.grant)?.filter(|row| row.grant.device == sender.device) };
+            let allowed = policy::may_act(own.as_ref().map_or(grant, |row| &row.grant), area, action);
+            if allowed.is_err() {
+                return Ok(allowed);
+            }
+            if case::stale(self.read, open, sender, change, action)? {
+                return Ok(Err(Refusal::StaleSeen));
+            }
+        }
+        Ok(Ok(()))
+    }
+
+    /// Where a document belongs that this command founds; a refusal when it founds none.
+    fn founding(&self, sender: &Sender, grant: &Grant, command: &Command) -> Result<Result<AreaCode, Refusal>> {
+        let named = match command {
+            Command::Act(actions) => match actions.iter().find(|action| action.kind == ActionKind::Report) {
+                Some(report) => report.fields.grid,
+                None => return Ok(Err(Refusal::NoSuchRecord)),
+            },
+            Command::EditHousehold(edits) => match edits.iter().find_map(|edit| if let HouseholdEdit::Create(fields) = edit { Some(fields) } else { None }) {
+                Some(fields) => household::text(fields, "grid").and_then(|grid| grid.parse().ok()),
+                None => return Ok(Err(Refusal::NoSuchRecord)),
+            },
+        };
+        let destination = self.read.stream(sender.header.destination)?.map(|stream| stream.key);
+        let candidates = [named, if let Some(StreamKey::Grid(grid)) = destination { Some(grid) } else { None }, grant.scopes.first().copied().filter(|_| grant.scopes.len() == 1)];
+        for grid in candidates.into_iter().flatten().filter(|area| area.level() == Level::Grid) {
+            if self.read.stream_for(StreamKey::Grid(grid))?.is_some() {
+                return Ok(Ok(grid));
+            }
+        }
+        let desk = if let Some(StreamKey::Desk(area)) = destination { Some(area).filter(|area| grant.covers(*area)) } else { None };
+        let around = named.or(desk).or(grant.scopes.first().copied()).map(|area| area.at(Level::Town).unwrap_or(area));
+        Ok(around.ok_or(Refusal::OutOfScope))
+    }
+
+    /// The verdict for a change that the gate bars.
+    fn barred(&mut self, error: &GateError, work: &Work<'_>) -> Result<Verdict> {
+        Ok(Verdict::Refused(match error {
+            GateError::UnknownDependency(missing) => return self.unmet(*missing, work),
+            GateError::AlreadyHeld => return Ok(Verdict::AlreadyHeld),
+            GateError::TooLarge(_) => Refusal::TooLarge,
+            GateError::WrongActor => Refusal::WrongActor,
+            GateError::BadSequence { .. } => Refusal::BadSequence,
+            GateError::Rewrite => Refusal::Rewrite,
+            GateError::RecordFull(_) => Refusal::RecordFull,
+            _ => Refusal::Malformed,
+        }))
+    }
+
+    /// A dependency that is not in the document: stranded when it never will be, else waiting.
+    fn unmet(&mut self, missing: Hash, work: &Work<'_>) -> Result<Verdict> {
+        let here = self.plan.missing.iter().find(|(doc, change, ..)| *doc == work.change.doc && *change == missing).map(|(_, _, item, _)| *item);
+        if let Some(item) = here.map_or_else(|| self.read.refused(work.change.doc, missing).map(|row| row.map(|(item, _)| item)), |item| Ok(Some(item)))? {
+            return Ok(Verdict::Stranded(item));
+        }
+        if work.waited.is_none() {
+            if !self.quota.take(Why::Waiting, work.change.raw.len()) {
+                return Ok(Verdict::Refused(Refusal::NoSuchRecord));
+            }
+            self.plan.held.push(held(Why::Waiting, work, Some(missing)));
+        }
+        Ok(Verdict::Waiting(missing))
+    }
+
+    /// Keeps a change aside for an administrator.
+    fn aside(&mut self, work: &Work<'_>) -> Result<Verdict> {
+        if work.waited.is_none() {
+            if !self.quota.take(Why::Quarantined, work.change.raw.len()) {
+                return Ok(Verdict::Refused(Refusal::NotPermitted));
+            }
+            self.plan.held.push(held(Why::Quarantined, work, None));
+        }
+        Ok(Verdict::Quarantined)
+    }
+
+    /// Keeps a fact aside for an administrator.
+    pub(super) fn fact_aside(&mut self, sender: &Sender, origin: Origin, fact: &Fact) -> Verdict {
+        let body = minicbor::to_vec(fact).expect("encoding into memory does not fail");
+        if !self.quota.take(Why::Quarantined, body.len()) {
+            return Verdict::Refused(Refusal::NotPermitted);
+        }
+        let since_ms = sender.received_ms;
+        self.plan.held.push(HeldRow { id: 0, why: Why::Quarantined, device: sender.device, origin, doc: None, missing: None, body, since_ms });
+        Verdict::Quarantined
+    }
+
+    /// The document as it is afterwards.
+    fn close(&self, doc: DocId, open: Open) -> Result<DocPlan> {
+        let Open { row, record, area, admitted } = open;
+        let founder = admitted.first().map(|first| first.sender.device);
+        let (Some(area), Some(author)) = (area, row.as_ref().map(|row| row.author).or(founder)) else {
+            return Err(crate::store::StoreError::Damaged("document"));
+        };
+        let changes = row.as_ref().map_or(0, |row| row.changes).saturating_add(u32::try_from(admitted.len()).unwrap_or(u32::MAX));
+        let mut plan = DocPlan {
+            doc,
+            kind: record.kind(),
+            expected: row.map(|row| row.heads),
+            heads: record.heads(),
+            changes,
+            area,
+            author,
+            admitted,
+            streams: Vec::new(),
+            projection: Projection::None,
+        };
+        match plan.kind {
+            RecordKind::Case => case::project(self.read, &mut plan, &record, &self.plan.stands_for)?,
+            RecordKind::Household => households::project(&mut plan, &record),
+            RecordKind::Other(_) => {}
+        }
+        Ok(plan)
+    }
+}
+
+fn id(action: &Action) -> ActionId {
+    ActionId::of(&action.to_bytes())
+}
+
+fn held(why: Why, work: &Work<'_>, missing: Option<Hash>) -> HeldRow {
+    let body = super::change_bytes(&work.change);
+    HeldRow { id: 0, why, device: work.sender.device, origin: work.origin, doc: Some(work.change.doc), missing, body, since_ms: work.sender.received_ms }
+}
+
+/// What a device may still have held back.
+#[derive(Debug)]
+struct Quota {
+    waiting: (u32, u64),
+    quarantined: (u32, u64),
+}
+
+impl Quota {
+    fn of(read: &dyn Read, device: DeviceId) -> Result<Self> {
+        let (waiting, quarantined) = (read.held(device, Why::Waiting)?, read.held(device, Why::Quarantined)?);
+        let left = |limit: (u32, u64), used: (u32, u64)| (limit.0.saturating_sub(used.0), limit.1.saturating_sub(used.1));
+        Ok(Self { waiting: left(MAX_WAITING, waiting), quarantined: left(MAX_QUARANTINED, quarantined) })
+    }
+
+    fn take(&mut self, why: Why, bytes: usize) -> bool {
+        let left = match why {
+            Why::Waiting => &mut self.waiting,
+            Why::Quarantined => &mut self.quarantined,
+        };
+        let bytes = bytes as u64;
+        if left.0 == 0 || left.1 < bytes {
+            return false;
+        }
+        *left = (left.0 - 1, left.1 - bytes);
+        true
+    }
+}
+
+/// The actions that some actions rest on: everything they had seen, directly or not.
+pub(super) fn past(actions: &BTreeMap<ActionId, Action>, seen: &[ActionId]) -> BTreeSet<ActionId> {
+    let (mut past, mut next) = (BTreeSet::new(), seen.to_vec());
+    while let Some(id) = next.pop() {
+        if past.insert(id)
+            && let Some(action) = actions.get(&id)
+        {
+            next.extend(&action.seen);
+        }
+    }
+    past
+}

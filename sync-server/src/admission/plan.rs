@@ -1,0 +1,117 @@
+//! What a request's batches come to: everything the transaction will write, decided before it.
+
+use std::sync::Arc;
+
+use fieldgrid_core::domain::area::AreaCode;
+use fieldgrid_core::domain::id::{ActionId, DeviceId, DocId, Hash, StreamId};
+use fieldgrid_core::domain::mask::HouseholdView;
+use fieldgrid_core::domain::time::Interval;
+use fieldgrid_core::record::RecordKind;
+use fieldgrid_core::wire::batch::Item;
+use fieldgrid_core::wire::verdict::{BatchVerdict, Verdict};
+
+use super::chain::InPlace;
+use super::sender::Sender;
+use crate::store::{CaseRow, HeldRow, Missing, Origin, StreamKey};
+
+/// Everything to write.
+#[derive(Debug, Default)]
+pub(super) struct Plan {
+    /// The batches in their places, each with the verdicts on its items.
+    pub(super) batches: Vec<(InPlace, Vec<Verdict>)>,
+    /// The documents that change.
+    pub(super) docs: Vec<DocPlan>,
+    /// The facts that are let in.
+    pub(super) facts: Vec<FactPlan>,
+    /// Items to hold back.
+    pub(super) held: Vec<HeldRow>,
+    /// Items that waited and need not any more: their verdicts follow.
+    pub(super) released: Vec<Released>,
+    /// Changes that are not in their documents.
+    pub(super) missing: Vec<(DocId, Hash, Hash, Missing)>,
+    /// Refused actions, each standing for what it had seen.
+    pub(super) stands_for: Vec<(DocId, ActionId, Vec<ActionId>)>,
+    /// The device whose store was found to be one of two.
+    pub(super) forked: Option<(DeviceId, StreamId)>,
+}
+
+impl Plan {
+    /// Whether nothing is to be written.
+    pub(super) const fn is_empty(&self) -> bool {
+        self.batches.is_empty() && self.forked.is_none()
+    }
+}
+
+/// A change that is let in.
+#[derive(Debug)]
+pub(super) struct Admitted {
+    pub(super) origin: Origin,
+    pub(super) item: Item,
+    pub(super) change: Hash,
+    pub(super) edit: Hash,
+    pub(super) sender: Arc<Sender>,
+    /// The actions it brings, with the time they can have been done.
+    pub(super) actions: Vec<(ActionId, Interval)>,
+}
+
+/// A document that changes.
+#[derive(Debug)]
+pub(super) struct DocPlan {
+    pub(super) doc: DocId,
+    pub(super) kind: RecordKind,
+    /// Its heads when it was read; none when it is new.
+    pub(super) expected: Option<Vec<Hash>>,
+    pub(super) heads: Vec<Hash>,
+    pub(super) changes: u32,
+    pub(super) area: AreaCode,
+    /// The device that created it.
+    pub(super) author: DeviceId,
+    pub(super) admitted: Vec<Admitted>,
+    /// The streams it is to be in. Those it is not in yet are joined; what it is in stays.
+    pub(super) streams: Vec<StreamKey>,
+    pub(super) projection: Projection,
+}
+
+/// What lists and views show of it.
+#[derive(Debug)]
+pub(super) enum Projection {
+    /// A case; `numbered` when an effective acceptance asks for a number.
+    Case {
+        row: Box<CaseRow>,
+        numbered: bool,
+        /// The stream of a reporter who reads only his own, and the reply he gets.
+        reporter: Option<(StreamId, Option<String>)>,
+    },
+    /// A household, as the desk sees it.
+    Household(Box<HouseholdView>),
+    /// Not to be shown by this version.
+    None,
+}
+
+/// A fact that is let in.
+#[derive(Debug)]
+pub(super) struct FactPlan {
+    pub(super) origin: Origin,
+    pub(super) item: Item,
+    pub(super) streams: Vec<Target>,
+}
+
+/// Where a fact goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Target {
+    /// A stream by what it is for.
+    Key(StreamKey),
+    /// A device's own.
+    Own(StreamId),
+}
+
+/// An item that waited.
+#[derive(Debug)]
+pub(super) struct Released {
+    pub(super) held: i64,
+    /// Where its verdict goes, and the whole verdict on its batch now.
+    pub(super) stream: StreamId,
+    pub(super) origin: Origin,
+    pub(super) verdict: Verdict,
+    pub(super) before: BatchVerdict,
+}
