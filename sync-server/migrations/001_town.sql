@@ -226,7 +226,6 @@ CREATE TABLE device_states (
     hash      BLOB NOT NULL,
     state     BLOB NOT NULL,
     directory BLOB NOT NULL, -- hash of the directory it was told
-    owed      BLOB,          -- packs whose sensitive facts are still to come
     at        INTEGER NOT NULL,
     PRIMARY KEY (device, hash)
 ) WITHOUT ROWID;

@@ -1,9 +1,11 @@
 //! Fieldgrid's sync server: admits what phones send, orders it into streams, answers what they lack, and shows the centre what is happening.
 //!
 //! - [`admission`]: a batch in, verdicts out. No HTTP, no SQL.
+//! - [`answer`]: what a device is told: pages, heads, packs.
 //! - [`store`]: rows and transactions. No rules.
 
 pub mod admission;
+pub mod answer;
 pub mod divisions;
 pub mod store;
 pub mod telemetry;

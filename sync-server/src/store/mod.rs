@@ -142,9 +142,7 @@ pub trait Read {
     fn chain_at(&self, stream: StreamId, seq: u64) -> Result<Option<Hash>>;
     /// The entries after `after`, at most `limit`.
     fn placed(&self, stream: StreamId, after: u64, limit: usize) -> Result<Vec<Placed>>;
-    /// The sensitive facts of a stream after `after` and up to `through`, at most `limit`.
-    fn sensitive(&self, stream: StreamId, after: u64, through: u64, limit: usize) -> Result<Vec<Placed>>;
-    /// The entries of a kind of fact in a stream up to `through`, oldest first.
+    /// The facts of a stream up to `through`, oldest first.
     fn facts_in(&self, stream: StreamId, through: u64) -> Result<Vec<Placed>>;
     /// An entry, with its payload.
     fn entry(&self, id: i64) -> Result<Entry>;

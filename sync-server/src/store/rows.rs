@@ -376,8 +376,6 @@ pub struct StateRow {
     pub state: SyncState,
     /// Hash of the directory it was told.
     pub directory: Hash,
-    /// Streams that were read by pack, whose sensitive facts up to a position are still to come.
-    pub owed: Vec<(StreamId, u64)>,
 }
 
 /// An organisation.

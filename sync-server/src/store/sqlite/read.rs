@@ -95,11 +95,6 @@ impl<C: Connected> Read for C {
         self.all(&text, (stream.as_bytes(), sql(after), limit as i64), placed_row)
     }
 
-    fn sensitive(&self, stream: StreamId, after: u64, through: u64, limit: usize) -> Result<Vec<Placed>> {
-        let text = format!("{PLACED} AND s.seq > ?2 AND s.seq <= ?3 AND e.fact_kind = 2 ORDER BY s.seq LIMIT ?4");
-        self.all(&text, (stream.as_bytes(), sql(after), sql(through), limit as i64), placed_row)
-    }
-
     fn facts_in(&self, stream: StreamId, through: u64) -> Result<Vec<Placed>> {
         self.all(&format!("{PLACED} AND s.seq <= ?2 AND e.kind = 2 ORDER BY s.seq"), (stream.as_bytes(), sql(through)), placed_row)
     }
@@ -258,13 +253,12 @@ impl<C: Connected> Read for C {
     }
 
     fn state(&self, device: DeviceId, hash: StateHash) -> Result<Option<StateRow>> {
-        let text = "SELECT state, directory, owed FROM device_states WHERE device = ?1 AND hash = ?2";
-        let columns = self.one(text, (device.as_bytes(), hash.0), |row| Ok((row.get::<_, Vec<u8>>(0)?, bytes(row, 1)?, row.get::<_, Option<Vec<u8>>>(2)?)))?;
-        let Some((state, directory, owed)) = columns else {
+        let text = "SELECT state, directory FROM device_states WHERE device = ?1 AND hash = ?2";
+        let columns = self.one(text, (device.as_bytes(), hash.0), |row| Ok((row.get::<_, Vec<u8>>(0)?, bytes(row, 1)?)))?;
+        let Some((state, directory)) = columns else {
             return Ok(None);
         };
-        let owed = owed.map_or(Ok(Vec::new()), |owed| from_cbor(&owed, "device state"))?;
-        Ok(Some(StateRow { hash, state: from_cbor(&state, "device state")?, directory: Hash(directory), owed }))
+        Ok(Some(StateRow { hash, state: from_cbor(&state, "device state")?, directory: Hash(directory) }))
     }
 
     fn division(&self, code: AreaCode) -> Result<Option<String>> {

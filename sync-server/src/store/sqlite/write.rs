@@ -347,10 +347,9 @@ impl Write for Tx<'_> {
 
     fn put_states(&mut self, device: DeviceId, states: &[StateRow], keep: usize, at_ms: i64) -> Result<()> {
         for state in states {
-            let owed = (!state.owed.is_empty()).then(|| cbor(&state.owed));
             self.run(
-                "INSERT OR REPLACE INTO device_states (device, hash, state, directory, owed, at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-                (device.as_bytes(), state.hash.0, cbor(&state.state), state.directory.0, owed, at_ms),
+                "INSERT OR REPLACE INTO device_states (device, hash, state, directory, at) VALUES (?1, ?2, ?3, ?4, ?5)",
+                (device.as_bytes(), state.hash.0, cbor(&state.state), state.directory.0, at_ms),
             )?;
         }
         self.run(

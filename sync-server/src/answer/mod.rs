@@ -1,0 +1,108 @@
+//! What a device is told: which streams it reads ([`directory`]), where it and the server part ([`cursors`]), entries ([`pages`]) and packs.
+//!
+//! Everything in an answer is read from one snapshot and under one grant. Nothing new is told in a few bytes, whatever the number of records: the server
+//! remembers each device's last states by their hash, the one it confirmed and the one it will be in when it has applied the answer.
+
+mod cursors;
+mod directory;
+mod pages;
+mod packs;
+
+use fieldgrid_core::domain::id::Hash;
+use fieldgrid_core::wire::suite::Signer;
+use fieldgrid_core::wire::sync::{Answer, Cursor, OutboxHead, PackRef, Request, SignedHeads, StreamKind, SyncState, Token};
+
+pub(crate) use directory::directory;
+pub use packs::{PackError, Packs};
+
+use crate::admission::Outcome;
+use crate::store::{DeviceRow, Read, Result, StateRow, StreamRow};
+
+/// Entries in a stream from which on a pack is cheaper than reading it from its start.
+const PACK_FROM: u64 = 30;
+
+/// A request whose batches are admitted.
+#[derive(Debug)]
+pub(crate) struct Asked {
+    pub(crate) device: DeviceRow,
+    pub(crate) request: Request,
+    pub(crate) outcome: Outcome,
+    /// The session that was opened for it.
+    pub(crate) token: Option<Token>,
+    pub(crate) now_ms: i64,
+}
+
+/// An answer, and what the server is to remember of it.
+#[derive(Debug)]
+pub(crate) struct Told {
+    pub(crate) answer: Answer,
+    /// The states the device is in and will be in; none when it was told nothing new.
+    pub(crate) states: Vec<StateRow>,
+    /// Streams whose sensitive facts, up to a position, are to follow a pack.
+    pub(crate) packed: Vec<(StreamRow, u64)>,
+}
+
+/// Answers a request. `pack` finds or builds the pack of a stream.
+///
+/// # Errors
+/// [`crate::store::StoreError`].
+pub(crate) fn answer(read: &dyn Read, signer: &dyn Signer, asked: &Asked, pack: &dyn Fn(&StreamRow) -> Option<PackRef>) -> Result<Told> {
+    let Asked { device, request, outcome, token, now_ms } = asked;
+    let mut answer = Answer { nonce: request.nonce, now_ms: *now_ms, token: *token, rejections: outcome.rejections.clone(), ..Answer::default() };
+    let life = read.latest_incarnation(device.id)?;
+    let outbox = life.map(|life| OutboxHead { incarnation: life.id, seq: life.seq, hash: life.hash });
+    let (state, told) = match &request.state {
+        Some(state) => (state.clone(), None),
+        None => match read.state(device.id, request.state_hash)? {
+            Some(row) => (row.state, Some(row.directory)),
+            None => {
+                answer.need_state = true;
+                answer.outbox = outbox.filter(|_| !request.batches.is_empty());
+                return Ok(Told { answer, states: Vec::new(), packed: Vec::new() });
+            }
+        },
+    };
+
+    answer.outbox = outbox.filter(|head| *head != state.outbox);
+    let grant = read.latest_grant(device.id)?.map(|row| row.grant);
+    let streams = directory(read, device, grant.as_ref().filter(|grant| grant.expires_ms > *now_ms))?;
+    let listed = directory::infos(&streams);
+    let listed_hash = Hash::of(&[&minicbor::to_vec(&listed).expect("encoding into memory does not fail")]);
+    if told != Some(listed_hash) {
+        answer.directory = Some(listed);
+    }
+
+    let mut reading = Vec::with_capacity(streams.len());
+    let mut packed = Vec::new();
+    for stream in streams {
+        let start = cursors::start(read, &stream, &state)?;
+        answer.common.extend(start.common);
+        let by_pack = start.at.seq == 0 && stream.head >= PACK_FROM && stream.key.kind() != StreamKind::Device;
+        match by_pack.then(|| pack(&stream)).flatten() {
+            Some(file) => {
+                packed.push((stream, file.at.seq));
+                answer.packs.push(file);
+                reading.push(pages::Reading { stream, at: start.at, wanted: false });
+            }
+            None => reading.push(pages::Reading { stream, at: start.at, wanted: start.at.seq < stream.head }),
+        }
+    }
+    let own = pages::Own { outbox: state.outbox, sent: &outcome.held };
+    let holds = grant.as_ref().is_some_and(|grant| grant.role.holds_households());
+    let read_now = pages::pages(read, &mut reading, device.stream, &own, holds)?;
+    answer.more = read_now.more;
+    answer.pages = read_now.pages;
+    if !answer.pages.is_empty() {
+        let moved = reading.iter().map(|reading| reading.at).filter(|at| answer.pages.iter().any(|page| page.stream == at.stream)).collect();
+        answer.heads = Some(SignedHeads::sign(device.id, moved, signer));
+    }
+
+    let after = SyncState { cursors: reading.iter().map(|reading| reading.at).collect::<Vec<Cursor>>(), outbox: outbox.unwrap_or(state.outbox) };
+    let news = request.state.is_some() || answer.directory.is_some() || after != state || !answer.packs.is_empty();
+    if news {
+        answer.safe_through = life.map(|life| life.safe).filter(|safe| *safe > 0);
+    }
+    let known = |state: SyncState| StateRow { hash: state.hash(), state, directory: listed_hash };
+    let states = if news { vec![known(state), known(after)] } else { Vec::new() };
+    Ok(Told { answer, states, packed })
+}
