@@ -3,9 +3,11 @@
 //! - [`admission`]: a batch in, verdicts out. No HTTP, no SQL.
 //! - [`answer`]: what a device is told: pages, heads, packs.
 //! - [`store`]: rows and transactions. No rules.
+//! - [`town`]: all of it as one thing, for HTTP, the console and the commands.
 
 pub mod admission;
 pub mod answer;
 pub mod divisions;
 pub mod store;
 pub mod telemetry;
+pub mod town;

@@ -60,7 +60,7 @@ pub(crate) fn fact(env: &dyn Environment, kind: FactKind, subject: Option<DocId>
 }
 
 /// A new fact's identity.
-pub(crate) fn new_fact_id(env: &dyn Environment) -> FactId {
+fn new_fact_id(env: &dyn Environment) -> FactId {
     FactId::new(env.wall_ms(), random(env))
 }
 
@@ -78,7 +78,7 @@ pub(crate) fn stream_for(tx: &mut dyn Write, env: &dyn Environment, key: StreamK
 }
 
 /// The verdict that an entry holds.
-pub(super) fn stored_verdict(read: &dyn Read, entry: i64) -> Result<BatchVerdict> {
+pub(crate) fn stored_verdict(read: &dyn Read, entry: i64) -> Result<BatchVerdict> {
     let damaged = StoreError::Damaged("verdict");
     let Entry::Fact(Fact { body: Body::Held(body), .. }) = read.entry(entry)? else { return Err(damaged) };
     minicbor::decode(&body).map_err(|_| damaged)

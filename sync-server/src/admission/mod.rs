@@ -28,7 +28,7 @@ use tokio::sync::Semaphore;
 
 use crate::store::{DeviceRow, Read, Store, StoreError, Write};
 
-pub(crate) use apply::{SERIAL_FLOOR, day, fact, stream_for};
+pub(crate) use apply::{SERIAL_FLOOR, day, fact, stored_verdict, stream_for};
 
 /// Lost races before the judging moves into the writer's lock.
 const TRIES: u32 = 3;

@@ -12,7 +12,7 @@ use fieldgrid_core::domain::id::Hash;
 use fieldgrid_core::wire::suite::Signer;
 use fieldgrid_core::wire::sync::{Answer, Cursor, OutboxHead, PackRef, Request, SignedHeads, StreamKind, SyncState, Token};
 
-pub(crate) use directory::directory;
+pub(crate) use directory::{directory, info};
 pub use packs::{PackError, Packs};
 
 use crate::admission::Outcome;

@@ -87,6 +87,15 @@ impl dyn Store + '_ {
         receiver.await.map_err(|_| StoreError::Closed)?
     }
 
+    /// Queues `work` and does not wait for it: for what may be lost in a crash.
+    ///
+    /// # Errors
+    /// [`StoreError::Busy`].
+    pub fn note(&self, work: impl FnOnce(&mut dyn Write) -> Result<()> + Send + 'static) -> Result<()> {
+        let (sender, _) = tokio::sync::oneshot::channel();
+        self.submit(Box::new(Once { work: Some(work), value: None, sender }))
+    }
+
     /// As [`write`](Self::write), from a thread that may block.
     ///
     /// # Errors
@@ -157,6 +166,8 @@ pub trait Read {
     fn streams_of(&self, doc: DocId) -> Result<Vec<DocStream>>;
     /// The documents in a stream.
     fn docs_in(&self, stream: StreamId) -> Result<Vec<DocRow>>;
+    /// Every document.
+    fn docs(&self) -> Result<Vec<DocRow>>;
     /// The change that carries an edit.
     fn edit(&self, edit: Hash) -> Result<Option<Hash>>;
     /// A change that is not in its document: the hash of the item that brought it, and why.

@@ -5,7 +5,7 @@ use fieldgrid_core::domain::area::AreaCode;
 use fieldgrid_core::domain::case::State;
 use fieldgrid_core::domain::fact::{Fact, FactKind};
 use fieldgrid_core::domain::grant::{Grant, Role};
-use fieldgrid_core::domain::id::{ActionId, DeviceId, DocId, FactId, GrantId, Hash, Incarnation, OrgId, StreamId, UserId};
+use fieldgrid_core::domain::id::{ActionId, DeviceId, DocId, FactId, Hash, Incarnation, OrgId, StreamId, UserId};
 use fieldgrid_core::domain::time::Interval;
 use fieldgrid_core::record::RecordKind;
 use fieldgrid_core::wire::batch::ChangeItem;
@@ -434,6 +434,4 @@ pub struct PhoneRow {
     pub held: (u32, u32),
     /// Batches received.
     pub batches: u64,
-    /// Its last grant's identity.
-    pub grant_id: Option<GrantId>,
 }

@@ -144,6 +144,10 @@ impl<C: Connected> Read for C {
         self.all(&format!("{DOC} WHERE id IN (SELECT doc FROM doc_streams WHERE stream = ?1) ORDER BY id"), [stream.as_bytes()], doc_row)
     }
 
+    fn docs(&self) -> Result<Vec<DocRow>> {
+        self.all(&format!("{DOC} ORDER BY id"), [], doc_row)
+    }
+
     fn edit(&self, edit: Hash) -> Result<Option<Hash>> {
         self.one("SELECT change FROM edits WHERE edit = ?1", [edit.0], |row| bytes(row, 0).map(Hash))
     }
@@ -370,7 +374,6 @@ trait Phones: Read + Query {
             name: self.person(device.user)?,
             held: (self.held(device.id, Why::Waiting)?.0, self.held(device.id, Why::Quarantined)?.0),
             batches: batches.unwrap_or_default(),
-            grant_id: grant.as_ref().map(|row| row.grant.id),
             grant: grant.map(|row| row.grant),
             device,
         })

@@ -1,0 +1,198 @@
+//! One request: who asks, what he brings, what he is told.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use fieldgrid_core::domain::fact::FactKind;
+use fieldgrid_core::domain::id::{DeviceId, Hash, StreamId};
+use fieldgrid_core::env::random;
+use fieldgrid_core::wire::error::{ErrorBody, ErrorKind, WireError};
+use fieldgrid_core::wire::frame;
+use fieldgrid_core::wire::sync::{Auth, Received, Request, Token};
+use tokio::sync::watch;
+
+use super::{Town, failed, millis, not_admitted, refusal};
+use crate::answer::{self, Asked, Told};
+use crate::store::{DeviceRow, Read, Result as Stored, Standing, StoreError, StreamRow};
+
+/// zstd's level for live answers.
+const LEVEL: i32 = 3;
+/// A device's last contact is noted to this many milliseconds.
+const HEARD_MS: i64 = 60_000;
+/// States remembered of each device: what it confirmed, and what it will be in after the last answers.
+const STATES: usize = 4;
+
+impl Town {
+    /// Answers a framed request with a framed answer. Everything the request brought is durable when it returns.
+    ///
+    /// # Errors
+    /// What the phone is told instead; the HTTP status follows from its kind.
+    pub async fn sync(&self, framed: &[u8]) -> Result<Vec<u8>, ErrorBody> {
+        let received = frame::unwrap(framed).and_then(|body| Request::from_bytes(&body)).map_err(unreadable)?;
+        let now_ms = self.env.wall_ms();
+        let (device, signed, received) = self.authenticate(received, now_ms).await?;
+        let mut request = received.request;
+        let outcome = if request.batches.is_empty() {
+            crate::admission::Outcome::default()
+        } else {
+            // What was decoded is not kept twice; that there was something is.
+            let batches = std::mem::replace(&mut request.batches, vec![fieldgrid_core::wire::sync::SealedBytes(Vec::new())]);
+            self.admission.admit(device.clone(), batches).await.map_err(not_admitted)?
+        };
+        self.news.grown(&outcome.bumped);
+        if device.standing == Standing::Revoked {
+            return Err(refusal(ErrorKind::Revoked, "this device was revoked; what it sent is kept for the centre's administrator"));
+        }
+        let token = signed.then(|| Token(random(&*self.env)));
+        let asked = Asked { device, request, outcome, token, now_ms };
+        let (asked, told) = self.answer(asked).await?;
+        self.remember(&asked, &told).await?;
+        Ok(frame::wrap(&told.answer.to_bytes(), LEVEL))
+    }
+
+    /// The file of a pack, for a device that reads its stream.
+    ///
+    /// # Errors
+    /// What the phone is told instead.
+    pub async fn pack(&self, token: Token, stream: StreamId, sha256: Hash) -> Result<PathBuf, ErrorBody> {
+        let now_ms = self.env.wall_ms();
+        let known = self
+            .reading(move |read| {
+                let Some(device) = session(read, token, now_ms)? else { return Ok(None) };
+                let reads = reads(read, &device, now_ms)?.iter().any(|row| row.id == stream);
+                Ok(Some(reads && read.packs(stream)?.iter().any(|pack| pack.sha256 == sha256)))
+            })
+            .await?;
+        match known {
+            None => Err(unauthenticated()),
+            Some(false) => Err(refusal(ErrorKind::NotFound, "no such pack for this device; sync again for a newer one")),
+            Some(true) => Ok(self.packs.path(stream, sha256)),
+        }
+    }
+
+    /// A counter that is raised when a stream grows that the device of the session reads.
+    ///
+    /// # Errors
+    /// What the phone is told instead.
+    pub fn news(&self, token: Token) -> Result<watch::Receiver<u64>, ErrorBody> {
+        let now_ms = self.env.wall_ms();
+        let read = self.store.read().map_err(failed)?;
+        let device = session(&*read, token, now_ms).map_err(failed)?.ok_or_else(unauthenticated)?;
+        if device.standing == Standing::Revoked {
+            return Err(refusal(ErrorKind::Revoked, "this device was revoked"));
+        }
+        let streams = reads(&*read, &device, now_ms).map_err(failed)?;
+        Ok(self.news.listen(device.id, streams.into_iter().map(|stream| stream.id)))
+    }
+
+    /// A counter that is raised when anything comes in: for the console.
+    #[must_use]
+    pub fn all_news(&self) -> watch::Receiver<u64> {
+        self.news.listen_to_all()
+    }
+
+    async fn authenticate(&self, received: Received, now_ms: i64) -> Result<(DeviceRow, bool, Received), ErrorBody> {
+        let (device, signed, received) = self
+            .reading(move |read| {
+                let (device, signed) = match &received.auth {
+                    Auth::Token(token) => (session(read, *token, now_ms)?, false),
+                    Auth::Signed(device, _) => (read.device(*device)?.filter(|device| received.signed_by(&device.key)), true),
+                };
+                Ok((device, signed, received))
+            })
+            .await?;
+        Ok((device.ok_or_else(unauthenticated)?, signed, received))
+    }
+
+    async fn answer(&self, asked: Asked) -> Result<(Asked, Told), ErrorBody> {
+        let (packs, signer) = (Arc::clone(&self.packs), Arc::clone(&self.signer));
+        self.reading(move |read| {
+            let told = answer::answer(read, &*signer, &asked, &|stream: &StreamRow| packs.offer(read, stream))?;
+            Ok((asked, told))
+        })
+        .await
+    }
+
+    /// Remembers what the device was told. An idle answer is not remembered: the device stays in the state it was in.
+    async fn remember(&self, asked: &Asked, told: &Told) -> Result<(), ErrorBody> {
+        let (device, now_ms) = (asked.device.clone(), asked.now_ms);
+        let late = device.heard_ms + HEARD_MS < now_ms;
+        if told.states.is_empty() && asked.token.is_none() {
+            if late {
+                // Lost in a crash, it is noted again a minute later.
+                drop(self.store.note(move |tx| tx.set_heard(device.id, now_ms)));
+            }
+            return Ok(());
+        }
+        let (states, packed, expires_ms) = (told.states.clone(), told.packed.clone(), now_ms + millis(self.options.session));
+        let token = asked.token.map(|token| Hash::of(&[&token.0]));
+        let grown = self
+            .store
+            .write(move |tx| {
+                if let Some(token) = token {
+                    tx.insert_session(token, device.id, expires_ms, now_ms)?;
+                }
+                if late {
+                    tx.set_heard(device.id, now_ms)?;
+                }
+                if !states.is_empty() {
+                    tx.put_states(device.id, &states, STATES, now_ms)?;
+                }
+                follow_packs(tx, &device, &packed)
+            })
+            .await
+            .map_err(failed)?;
+        self.news.grown(&grown);
+        Ok(())
+    }
+
+    /// Reads a snapshot on a thread that may block.
+    pub(super) async fn reading<T: Send + 'static>(&self, work: impl FnOnce(&dyn Read) -> Stored<T> + Send + 'static) -> Result<T, ErrorBody> {
+        let store = Arc::clone(&self.store);
+        let task = tokio::task::spawn_blocking(move || {
+            let read = store.read()?;
+            work(&*read)
+        });
+        task.await.map_err(|_| StoreError::Closed).and_then(|value| value).map_err(failed)
+    }
+}
+
+/// Sensitive facts are never in packs: those that a pack leaves out come by the device's own stream, once.
+fn follow_packs(tx: &mut dyn crate::store::Write, device: &DeviceRow, packed: &[(StreamRow, u64)]) -> Stored<Vec<StreamId>> {
+    let mut grown = Vec::new();
+    for (stream, through) in packed {
+        let facts = tx.facts_in(stream.id, *through)?;
+        let left_out: Vec<i64> = facts.into_iter().filter(|placed| placed.fact == Some(FactKind::Sensitive)).map(|placed| placed.entry).collect();
+        let there = tx.delivered(device.stream, u64::MAX, &left_out)?;
+        tx.lock_streams(&[device.stream])?;
+        for entry in left_out.into_iter().filter(|entry| !there.contains(entry)) {
+            tx.append(device.stream, entry)?;
+            grown = vec![device.stream];
+        }
+    }
+    Ok(grown)
+}
+
+fn session(read: &dyn Read, token: Token, now_ms: i64) -> Stored<Option<DeviceRow>> {
+    // Looked up by its hash: how long that takes says nothing about the token.
+    let device: Option<DeviceId> = read.session(Hash::of(&[&token.0]), now_ms)?;
+    device.map_or(Ok(None), |device| read.device(device))
+}
+
+fn reads(read: &dyn Read, device: &DeviceRow, now_ms: i64) -> Stored<Vec<StreamRow>> {
+    let grant = read.latest_grant(device.id)?.map(|row| row.grant);
+    answer::directory(read, device, grant.as_ref().filter(|grant| grant.expires_ms > now_ms))
+}
+
+fn unauthenticated() -> ErrorBody {
+    refusal(ErrorKind::Unauthenticated, "the session is not known or has ended; sign the request")
+}
+
+pub(super) fn unreadable(error: WireError) -> ErrorBody {
+    let kind = match error {
+        WireError::TooLarge(_) => ErrorKind::TooLarge,
+        WireError::NewerVersion(_) => ErrorKind::Version,
+        _ => ErrorKind::Malformed,
+    };
+    ErrorBody { kind, reason: error.to_string(), retry_after_s: None }
+}
