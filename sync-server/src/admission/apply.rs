@@ -160,7 +160,9 @@ impl Applying<'_> {
         let facts = plan.docs.len();
         order.extend(plan.facts.iter().enumerate().map(|(f, fact)| (fact.origin, facts, f)));
         // By place in the outbox; a document's own order is kept because it is the outbox's, and what waited comes after what it waited for.
-        let rank = |origin: &Origin| plan.batches.iter().position(|(placed, _)| placed.batch.header.incarnation == origin.incarnation && placed.batch.header.seq == origin.seq);
+        let rank = |origin: &Origin| {
+            plan.batches.iter().position(|(placed, _)| placed.batch.header.incarnation == origin.incarnation && placed.batch.header.seq == origin.seq)
+        };
         order.sort_by_key(|(origin, d, a)| rank(origin).map_or((usize::MAX, 0, *d, *a), |batch| (batch, origin.item, *d, *a)));
         for (_, d, i) in order {
             match (plan.docs.get(d), documents.get_mut(d)) {

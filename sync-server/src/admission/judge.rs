@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use fieldgrid_core::domain::action::{Action, ActionKind};
 use fieldgrid_core::domain::area::{AreaCode, Level};
-use fieldgrid_core::domain::grant::Grant;
 use fieldgrid_core::domain::fact::Fact;
+use fieldgrid_core::domain::grant::Grant;
 use fieldgrid_core::domain::household::{self, HouseholdEdit};
 use fieldgrid_core::domain::id::{ActionId, DeviceId, DocId, Hash};
 use fieldgrid_core::domain::policy::{self, Refusal};
@@ -134,8 +134,7 @@ impl Judge<'_> {
         while let Some(at) = waiting.iter().position(|held| held.missing.is_none_or(|missing| self.known(doc, open, missing))) {
             let held = waiting.remove(at);
             let Some(batch) = self.read.batch(held.origin.incarnation, held.origin.seq)? else { continue };
-            let (Ok(header), Ok(change), Some(device)) =
-                (minicbor::decode(&batch.header), super::stored_change(&held.body), self.read.device(held.device)?)
+            let (Ok(header), Ok(change), Some(device)) = (minicbor::decode(&batch.header), super::stored_change(&held.body), self.read.device(held.device)?)
             else {
                 continue;
             };
@@ -240,7 +239,8 @@ impl Judge<'_> {
                 return Ok(Err(refusal));
             }
             // An action that is redone keeps its author: it is judged by the grant it was done under.
-            let own = if action.author.grant == grant.id { None } else { self.read.grant(action.author.grant)?.filter(|row| row.grant.device == sender.device) };
+            let own =
+                if action.author.grant == grant.id { None } else { self.read.grant(action.author.grant)?.filter(|row| row.grant.device == sender.device) };
             let allowed = policy::may_act(own.as_ref().map_or(grant, |row| &row.grant), area, action);
             if allowed.is_err() {
                 return Ok(allowed);
@@ -265,7 +265,11 @@ impl Judge<'_> {
             },
         };
         let destination = self.read.stream(sender.header.destination)?.map(|stream| stream.key);
-        let candidates = [named, if let Some(StreamKey::Grid(grid)) = destination { Some(grid) } else { None }, grant.scopes.first().copied().filter(|_| grant.scopes.len() == 1)];
+        let candidates = [
+            named,
+            if let Some(StreamKey::Grid(grid)) = destination { Some(grid) } else { None },
+            grant.scopes.first().copied().filter(|_| grant.scopes.len() == 1),
+        ];
         for grid in candidates.into_iter().flatten().filter(|area| area.level() == Level::Grid) {
             if self.read.stream_for(StreamKey::Grid(grid))?.is_some() {
                 return Ok(Ok(grid));

@@ -5,8 +5,8 @@
 
 mod cursors;
 mod directory;
-mod pages;
 mod packs;
+mod pages;
 
 use fieldgrid_core::domain::id::Hash;
 use fieldgrid_core::wire::suite::Signer;

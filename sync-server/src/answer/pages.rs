@@ -100,9 +100,7 @@ fn add(read: &dyn Read, page: &mut Page, placed: &Placed, own: &Own<'_>, holds_h
     }
     let entry = match read.entry(placed.entry)? {
         // The hash covers a body by its own hash only, so the chain holds without it.
-        Entry::Fact(fact) if fact.kind == FactKind::Sensitive && !holds_households => {
-            Entry::Fact(Fact { body: Body::Erased(fact.body.hash()), ..fact })
-        }
+        Entry::Fact(fact) if fact.kind == FactKind::Sensitive && !holds_households => Entry::Fact(Fact { body: Body::Erased(fact.body.hash()), ..fact }),
         entry => entry,
     };
     let size = match &entry {

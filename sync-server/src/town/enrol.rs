@@ -228,7 +228,18 @@ impl Town {
                     return Ok(Err(TownError::Unfit("no such device".into())));
                 };
                 let supersedes = Some(before.grant.id);
-                let grant = Grant { id, device, user: row.user, role, org, scopes, issued_ms: now_ms, expires_ms: now_ms + grant_ms, supersedes, lease_ms: lease_ms(role) };
+                let grant = Grant {
+                    id,
+                    device,
+                    user: row.user,
+                    role,
+                    org,
+                    scopes,
+                    issued_ms: now_ms,
+                    expires_ms: now_ms + grant_ms,
+                    supersedes,
+                    lease_ms: lease_ms(role),
+                };
                 tx.insert_grant(&GrantRow { grant: grant.clone(), ended_ms: None, revoked_ms: None })?;
                 let signed = SignedGrant::sign(&grant, &*signer);
                 let entry = tx.insert_entry(&Payload::Fact(fact(&*env, FactKind::Grant, None, None, &signed)), None)?;

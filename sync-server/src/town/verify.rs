@@ -7,8 +7,8 @@ use fieldgrid_core::wire::batch::BatchHeader;
 use fieldgrid_core::wire::entry::chain;
 use fieldgrid_core::wire::suite::{Purpose, verify};
 
-use super::{Town, TownError};
 use super::console::record;
+use super::{Town, TownError};
 use crate::admission::stored_verdict;
 use crate::store::{DeviceRow, IncarnationRow, Read, Result as Stored, StreamRow};
 

@@ -44,7 +44,8 @@ const DEVICE: &str = "SELECT id, key, user, stream, standing, enrolled_ms, heard
 const INCARNATION: &str = "SELECT id, device, place, closed, seq, hash, safe FROM incarnations";
 const BATCH: &str = "SELECT incarnation, seq, hash, header, signature, items, verdict, received_ms FROM batches";
 const HELD: &str = "SELECT id, why, device, incarnation, seq, item, doc, missing, body, since_ms FROM held";
-const CASE: &str = "SELECT doc, area, number, state, title, category, severity, reopen_pending, flags, actions, reporter, due_ms, created_ms, updated_ms, progress
+const CASE: &str =
+    "SELECT doc, area, number, state, title, category, severity, reopen_pending, flags, actions, reporter, due_ms, created_ms, updated_ms, progress
     FROM cases";
 
 impl<C: Connected> Read for C {
@@ -365,11 +366,7 @@ impl<C: Connected + ?Sized> Parts for C {}
 trait Phones: Read + Query {
     fn phone(&self, device: DeviceRow) -> Result<PhoneRow> {
         let grant = self.latest_grant(device.id)?;
-        let batches = self.one(
-            "SELECT coalesce(sum(seq), 0) FROM incarnations WHERE device = ?1",
-            [device.id.as_bytes()],
-            |row| number(row, 0),
-        )?;
+        let batches = self.one("SELECT coalesce(sum(seq), 0) FROM incarnations WHERE device = ?1", [device.id.as_bytes()], |row| number(row, 0))?;
         Ok(PhoneRow {
             name: self.person(device.user)?,
             held: (self.held(device.id, Why::Waiting)?.0, self.held(device.id, Why::Quarantined)?.0),

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use fieldgrid_core::domain::action::Severity;
 use fieldgrid_core::domain::area::AreaCode;
 use fieldgrid_core::domain::id::{ActionId, DeviceId, DocId, Hash, Incarnation, StreamId, UserId};
-use fieldgrid_core::domain::action::Severity;
 use fieldgrid_core::wire::batch::change_hash;
 use fieldgrid_core::wire::entry::{Entry, Join, chain};
 use rusqlite::{Connection, Params};
@@ -96,9 +96,7 @@ impl Write for Tx<'_> {
             Payload::Join { doc, kind, changes } => {
                 (3, self.join_hash(*doc, *kind, changes)?, Some(*doc), Some(*kind), None, None, None, std::borrow::Cow::Owned(cbor(changes)))
             }
-            Payload::Leave(leave) => {
-                (4, Entry::Leave(leave.clone()).hash(), Some(leave.doc), None, None, None, None, std::borrow::Cow::Owned(cbor(&leave.by)))
-            }
+            Payload::Leave(leave) => (4, Entry::Leave(leave.clone()).hash(), Some(leave.doc), None, None, None, None, std::borrow::Cow::Owned(cbor(&leave.by))),
         };
         self.run(
             "INSERT INTO entries (kind, hash, doc, doc_kind, change, edit, fact, fact_kind, incarnation, batch, item, body)
@@ -254,7 +252,8 @@ impl Write for Tx<'_> {
 
     fn insert_batch(&mut self, batch: &BatchRow) -> Result<()> {
         let id = batch.incarnation.as_bytes();
-        let moved = self.run("UPDATE incarnations SET seq = ?2, hash = ?3 WHERE id = ?1 AND seq = ?2 - 1 AND closed = 0", (id, sql(batch.seq), batch.hash.0))?;
+        let moved =
+            self.run("UPDATE incarnations SET seq = ?2, hash = ?3 WHERE id = ?1 AND seq = ?2 - 1 AND closed = 0", (id, sql(batch.seq), batch.hash.0))?;
         if moved != 1 {
             return Err(StoreError::Changed);
         }
