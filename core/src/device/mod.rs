@@ -472,3 +472,6 @@ impl Device {
 
 /// The person's field that names a sensitive fact.
 const ID_NUMBER: &str = "id_no";
+
+#[cfg(test)]
+mod tests;

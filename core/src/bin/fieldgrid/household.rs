@@ -16,6 +16,7 @@ use crate::{App, Failure};
 
 impl App {
     pub fn household(&self, command: Household) -> Result<(), Failure> {
+        self.enrolled()?;
         match command {
             Household::Add(args) => self.add_household(args),
             Household::Edit(args) => self.edit_household(args),

@@ -114,6 +114,16 @@ struct App {
     runtime: Runtime,
 }
 
+impl App {
+    /// Households are locked without a grant; that there is none says more.
+    fn enrolled(&self) -> Result<(), Failure> {
+        if self.device.identity().is_none() {
+            return Err(SaveError::NotEnrolled.into());
+        }
+        Ok(())
+    }
+}
+
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let out = Out::new(cli.lang, cli.json);

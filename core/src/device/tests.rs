@@ -1,0 +1,243 @@
+use std::time::Duration;
+
+use tokio::time::sleep;
+
+use super::store::Lease;
+use super::sync::tests::Seeded;
+use super::transport::{BoxFuture, News, PackPart, Transport, TransportError};
+use super::*;
+use crate::domain::grant::Grant;
+use crate::domain::household::text;
+use crate::domain::id::{GrantId, StreamId, UserId};
+use crate::wire::batch::{Batch, Item};
+use crate::wire::enrol::{EnrolAnswer, EnrolRequest, ServerKeys, SignedGrant};
+use crate::wire::error::{ErrorBody, ErrorKind};
+use crate::wire::frame;
+use crate::wire::suite::{KeyPair, Purpose, Signer};
+use crate::wire::sync::{Answer, Request, StreamInfo, StreamKind, Token};
+
+/// A centre that enrols and takes everything it is sent, and says nothing about it: what it cannot do, the tests of the whole system do.
+#[derive(Debug, Default)]
+struct Centre {
+    enrolments: Mutex<Vec<EnrolRequest>>,
+    batches: Mutex<Vec<Batch>>,
+    lost: Mutex<u32>,
+    refusal: Mutex<Option<ErrorKind>>,
+}
+
+const ROOT: [u8; 32] = [1; 32];
+const SIGNING: [u8; 32] = [2; 32];
+const GRID: &str = "610702001001001";
+
+impl Centre {
+    fn invite() -> Invite {
+        Invite { server: "http://centre".into(), code: "ABCD-1234".into(), root: Hash::of(&[&KeyPair::from_secret(&ROOT).public().0]) }
+    }
+
+    fn answer(&self, request: &EnrolRequest) -> Result<EnrolAnswer, ErrorKind> {
+        self.enrolments.lock().unwrap().push(request.clone());
+        if let Some(kind) = *self.refusal.lock().unwrap() {
+            return Err(kind);
+        }
+        assert!(request.verify(), "the phone shows that it has the key");
+        let (root, signing) = (KeyPair::from_secret(&ROOT), KeyPair::from_secret(&SIGNING));
+        let device = DeviceId::from_bytes([7; 16]);
+        let grant = Grant {
+            id: GrantId::from_bytes([8; 16]),
+            device,
+            user: UserId::from_bytes([9; 16]),
+            role: Role::GridMember,
+            org: None,
+            scopes: vec![GRID.parse().unwrap()],
+            issued_ms: 1_780_000_000_000,
+            expires_ms: 1_790_000_000_000,
+            supersedes: None,
+            lease_ms: 7 * 86_400_000,
+        };
+        let stream = |id: u8, kind, area: Option<&str>| StreamInfo {
+            id: StreamId::from_bytes([id; 16]),
+            kind,
+            area: area.map(|code| code.parse().unwrap()),
+            org: None,
+            epoch: 1,
+        };
+        Ok(EnrolAnswer {
+            version: 1,
+            device,
+            grant: SignedGrant::sign(&grant, &signing),
+            keys: ServerKeys { root: root.public(), signing: signing.public(), certificate: root.sign(Purpose::Key, &signing.public().0) },
+            stream: StreamId::from_bytes([1; 16]),
+            directory: vec![stream(1, StreamKind::Device, None), stream(2, StreamKind::Grid, Some(GRID))],
+            now_ms: 1_780_000_000_000,
+            name: Some("王网格员".into()),
+        })
+    }
+
+    fn lose(&self) -> Result<(), TransportError> {
+        let mut lost = self.lost.lock().unwrap();
+        if *lost > 0 {
+            *lost -= 1;
+            return Err(TransportError::Timeout);
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone)]
+struct Line(Arc<Centre>);
+
+impl Connect for Line {
+    fn connect(&self, _: &str) -> Result<Arc<dyn Transport>, TransportSetupError> {
+        Ok(Arc::new(self.clone()))
+    }
+}
+
+impl Transport for Line {
+    fn sync(&self, body: Vec<u8>) -> BoxFuture<'_, Result<Vec<u8>, TransportError>> {
+        Box::pin(async move {
+            let received = Request::from_bytes(&frame::unwrap(&body).unwrap()).unwrap();
+            let mut held = self.0.batches.lock().unwrap();
+            held.extend(received.request.batches.iter().map(|batch| Batch::from_bytes(&batch.0).unwrap()));
+            Ok(frame::wrap(
+                &Answer { nonce: received.request.nonce, now_ms: 1_780_000_000_000, token: Some(Token([3; 16])), ..Answer::default() }.to_bytes(),
+                3,
+            ))
+        })
+    }
+
+    fn enrol(&self, body: Vec<u8>) -> BoxFuture<'_, Result<Vec<u8>, TransportError>> {
+        Box::pin(async move {
+            let request = minicbor::decode(&frame::unwrap(&body).unwrap()).unwrap();
+            let answer = self.0.answer(&request);
+            self.0.lose()?;
+            answer
+                .map(|answer| frame::wrap(&minicbor::to_vec(answer).unwrap(), 3))
+                .map_err(|kind| TransportError::Refused(ErrorBody { kind, reason: String::new(), retry_after_s: None }))
+        })
+    }
+
+    fn pack(&self, _: Token, _: StreamId, _: Hash, _: u64) -> BoxFuture<'_, PackPart> {
+        Box::pin(async { PackPart::default() })
+    }
+
+    fn news(&self, _: Token) -> BoxFuture<'_, Result<Box<dyn News>, TransportError>> {
+        Box::pin(async { Err(TransportError::Status(404)) })
+    }
+}
+
+struct Phone {
+    device: Device,
+    centre: Arc<Centre>,
+    _folder: tempfile::TempDir,
+}
+
+fn phone() -> Phone {
+    let folder = tempfile::tempdir().unwrap();
+    let centre = Arc::new(Centre::default());
+    let store = OpenOptions::new(folder.path().join("phone.db"), [5; 32], Seeded::new(3));
+    let options = DeviceOptions { store, connect: Arc::new(Line(centre.clone())), pace: Pace::default() };
+    Phone { device: Device::open(options, Handle::current()).unwrap(), centre, _folder: folder }
+}
+
+fn household() -> NewHousehold {
+    let text = |value: &str| Value::Text(value.to_owned());
+    let fields = [("grid", text(GRID)), ("address", text("民主街12号1单元301"))].map(|(name, value)| (name.to_owned(), value)).into();
+    let person = [("name", text("张三")), ("relation", text("02"))].map(|(name, value)| (name.to_owned(), value)).into();
+    NewHousehold { fields, persons: vec![person] }
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_the_server_that_the_invite_names_enrols() {
+    let Phone { device, _folder, .. } = phone();
+    let elsewhere = Invite { root: Hash::of(&[b"another root"]), ..Centre::invite() };
+    assert!(matches!(device.enrol(&elsewhere).await, Err(EnrolError::NotTheServer(_))));
+    assert_eq!(device.identity(), None);
+    let identity = device.enrol(&Centre::invite()).await.unwrap();
+    assert_eq!((identity.grant.role, identity.name.as_deref()), (Role::GridMember, Some("王网格员")));
+    assert!(matches!(device.enrol(&Centre::invite()).await, Err(EnrolError::AlreadyEnrolled)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_enrolment_whose_answer_is_lost_is_asked_for_with_the_same_key() {
+    let Phone { device, centre, _folder } = phone();
+    *centre.lost.lock().unwrap() = 2;
+    device.enrol(&Centre::invite()).await.unwrap();
+    let asked = centre.enrolments.lock().unwrap();
+    assert_eq!(asked.len(), 3);
+    assert!(asked.iter().all(|request| request == &asked[0]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_enrolment_says_what_to_do_and_is_not_tried_again() {
+    let Phone { device, centre, _folder } = phone();
+    for (kind, expected) in [(ErrorKind::CodeEnded, EnrolError::CodeEnded), (ErrorKind::NotFound, EnrolError::NoSuchCode)] {
+        *centre.refusal.lock().unwrap() = Some(kind);
+        assert_eq!(device.enrol(&Centre::invite()).await, Err(expected));
+    }
+    assert_eq!(centre.enrolments.lock().unwrap().len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn before_enrolment_nothing_syncs_and_nothing_can_be_saved() {
+    let Phone { device, _folder, .. } = phone();
+    assert_eq!(device.sync_now().await.unwrap().wait.map(|wait| wait.reason), Some(WaitReason::NotEnrolled));
+    assert_eq!(device.add_household(household()), Err(SaveError::NotEnrolled));
+    assert_eq!(device.status().unwrap().store.lease, Lease::ReportOnly);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_saved_goes_out_by_itself_soon() {
+    let Phone { device, centre, _folder } = phone();
+    device.enrol(&Centre::invite()).await.unwrap();
+    device.start().unwrap();
+    sleep(Duration::from_secs(5)).await;
+    let saved = device.add_household(household()).unwrap();
+    assert_eq!(device.status().unwrap().store.unsent, 1);
+    sleep(Duration::from_secs(5)).await;
+    let edits: Vec<_> = centre.batches.lock().unwrap().iter().flat_map(|batch| batch.items.clone()).collect();
+    assert!(matches!(edits.as_slice(), [Item::Change(change)] if change.doc == saved.doc));
+    device.stop().await;
+    assert!(!device.status().unwrap().sync.background);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sensitive_value_is_beside_the_record_and_reading_it_is_recorded() {
+    let Phone { device, centre, _folder } = phone();
+    device.enrol(&Centre::invite()).await.unwrap();
+    let household = device.add_household(household()).unwrap().doc;
+    let person = *device.household(household).unwrap().unwrap().household.unwrap().persons.keys().next().unwrap();
+    assert_eq!(device.reveal_id_number(household, person).unwrap(), None);
+    device.set_id_number(household, person, "610799198001010017").unwrap();
+    assert_eq!(device.reveal_id_number(household, person).unwrap().as_deref(), Some("610799198001010017"));
+
+    let detail = device.household(household).unwrap().unwrap();
+    assert!(!serde_json::to_string(&detail).unwrap().contains("610799198001010017"));
+    assert!(text(&detail.household.unwrap().persons[&person], ID_NUMBER).is_some());
+    device.sync_now().await.unwrap();
+    let kinds: Vec<_> = centre
+        .batches
+        .lock()
+        .unwrap()
+        .iter()
+        .flat_map(|batch| batch.items.clone())
+        .filter_map(|item| match item {
+            Item::Fact(fact) => Some(fact.kind),
+            Item::Change(_) => None,
+        })
+        .collect();
+    assert_eq!(kinds, [FactKind::Sensitive, FactKind::Reveal]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_phone_that_changes_hands_starts_anew() {
+    let Phone { device, centre, _folder } = phone();
+    device.enrol(&Centre::invite()).await.unwrap();
+    device.start().unwrap();
+    device.add_household(household()).unwrap();
+    device.wipe().await.unwrap();
+    assert_eq!(device.identity(), None);
+    assert!(device.records().unwrap().is_empty());
+    device.enrol(&Centre::invite()).await.unwrap();
+    let asked = centre.enrolments.lock().unwrap();
+    assert_ne!((asked[0].key, asked[0].incarnation), (asked[1].key, asked[1].incarnation));
+}
