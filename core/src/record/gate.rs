@@ -1,11 +1,23 @@
 //! The gate: what a change from another device must pass before it is let in.
 //!
-//! Sixty-four hostile bytes can take a gigabyte of memory, and 7 % of mutated changes make Automerge 0.12 panic or brick the document. So: a
-//! preflight that allocates nothing, then parse, sequence, dependency, `start_op` and actor rules, then apply, save, reload and compare on a
-//! copy where a panic is caught. What passes is decoded into the typed edits that it makes, for policy to judge.
+//! Sixty-four hostile bytes can take a gigabyte of memory, and 7 % of mutated changes make Automerge 0.12 panic or brick the document. So
+//! Automerge never parses what a stranger sent. The change is read by a reader of our own that knows only what a command can write (`chunk`), within
+//! limits and without allocating; its sequence, dependencies and actor are checked; its puts are decoded into a typed [`Command`]; and then
+//! Automerge itself writes these puts into a copy of the document as the author had it. **The change is let in if that gives the same bytes.**
+//! Then it is, to the byte, a change that our own [`Record::write`] makes on this history: operation numbers, predecessors, object ids, encoding and
+//! all, and applying, saving and reloading it are as safe as for a change of one's own. The fuzz loop in `core/tests/gate.rs` checks that.
 
-use super::{ChangeInfo, Command, Record};
-use crate::domain::id::{Hash, Incarnation};
+use std::borrow::Cow;
+use std::collections::HashSet;
+
+use automerge::{Automerge, ChangeHash};
+
+use super::chunk::{Chunk, Op};
+use super::genesis::Container;
+use super::put::{Meaning, Put};
+use super::{ChangeInfo, Command, Record, RecordKind, guarded, reader, writer};
+use crate::domain::household::HouseholdEdit;
+use crate::domain::id::{ActionId, Hash, Incarnation};
 
 /// What the gate lets through.
 #[derive(Debug, Clone)]
@@ -14,6 +26,9 @@ pub struct Admitted {
     pub info: ChangeInfo,
     /// The typed command that the change amounts to: exactly these writes and no others.
     pub command: Command,
+    /// The ids of the command's actions, in their order. They are hashes of the stored bytes, in which a newer version may have put more
+    /// than `command` shows.
+    pub actions: Vec<ActionId>,
     /// The record with the change in it.
     pub record: Record,
 }
@@ -53,18 +68,130 @@ pub enum GateError {
     AlreadyHeld,
 }
 
-/// Reads what can be known of a raw change without its document, within the limits and without a panic.
+/// Reads what can be known of a raw change without its document, within the limits and without a panic. Only a change that passes is worth
+/// loading its document for.
 ///
 /// # Errors
 /// [`GateError::TooLarge`] or [`GateError::Malformed`].
-pub fn inspect(_raw: &[u8]) -> Result<ChangeInfo, GateError> {
-    unimplemented!()
+pub fn inspect(raw: &[u8]) -> Result<ChangeInfo, GateError> {
+    Chunk::read(raw).map(|chunk| chunk.info)
 }
 
 /// Lets a raw change of `actor` into a copy of `record`, or says why not. `record` is untouched; a panic inside Automerge is an error.
 ///
 /// # Errors
 /// See [`GateError`].
-pub fn admit(_record: &Record, _raw: &[u8], _actor: Incarnation) -> Result<Admitted, GateError> {
-    unimplemented!()
+pub fn admit(record: &Record, raw: &[u8], actor: Incarnation) -> Result<Admitted, GateError> {
+    let chunk = Chunk::read(raw)?;
+    place(record, &chunk.info, actor)?;
+    let puts = puts(record.kind(), &chunk)?;
+    let (command, actions) = command(record.kind(), &puts)?;
+    let stood = at(&record.doc, &chunk.info.deps).ok_or(GateError::Malformed("what it depends on cannot be read"))?;
+    stands(&stood, &record.doc, &puts)?;
+    let (doc, made) = writer::commit(&stood, actor, &puts, chunk.time_s).ok_or(GateError::Malformed("Automerge does not take its values"))?;
+    if made.raw_bytes() != raw {
+        return Err(GateError::Malformed("not the change that its values make"));
+    }
+    let record = match stood {
+        Cow::Borrowed(_) => record.grown(doc, &made),
+        Cow::Owned(_) => record.merged(made).ok_or(GateError::Malformed("it does not fit the document"))?,
+    };
+    Ok(Admitted { info: chunk.info, command, actions, record })
+}
+
+/// The document as an author saw it whose change depends on these.
+fn at<'a>(doc: &'a Automerge, deps: &[Hash]) -> Option<Cow<'a, Automerge>> {
+    if doc.get_heads().iter().all(|head| deps.contains(&Hash(head.0))) {
+        return Some(Cow::Borrowed(doc));
+    }
+    let deps: Vec<_> = deps.iter().map(|dep| ChangeHash(dep.0)).collect();
+    guarded(|| doc.fork_at(&deps))?.ok().map(Cow::Owned)
+}
+
+/// Whether the record has room for the change and is where the change wants to be.
+fn place(record: &Record, info: &ChangeInfo, actor: Incarnation) -> Result<(), GateError> {
+    if record.has(info.hash) {
+        return Err(GateError::AlreadyHeld);
+    }
+    if info.actor != Some(actor) {
+        return Err(GateError::WrongActor);
+    }
+    if info.deps.is_empty() {
+        return Err(GateError::Malformed("depends on nothing, not even genesis"));
+    }
+    if let Some(missing) = info.deps.iter().find(|dep| !record.has(**dep)) {
+        return Err(GateError::UnknownDependency(*missing));
+    }
+    let expected = record.sequence(actor) + 1;
+    if info.seq != expected {
+        return Err(GateError::BadSequence { expected, found: info.seq });
+    }
+    if let Some(what) = record.full_for(actor) {
+        return Err(GateError::RecordFull(what));
+    }
+    Ok(())
+}
+
+/// The change's operations as puts into the containers of the kind, each key once. Two in a row under one key are how a winner is confirmed
+/// (`writer::commit`); whether these are will show when they are made again.
+fn puts(kind: RecordKind, chunk: &Chunk<'_>) -> Result<Vec<Put>, GateError> {
+    let mut keys = HashSet::new();
+    let mut puts: Vec<Put> = Vec::new();
+    for op in chunk.ops() {
+        let Op { object, key, value } = op?;
+        let container = match object {
+            None => Container::Root,
+            Some(counter) => Container::created_as(kind, counter).ok_or(GateError::Malformed("an object that genesis did not create"))?,
+        };
+        if keys.insert((container, key)) {
+            puts.push(Put { container, key: key.to_owned(), value: value.into() });
+        } else if let Some(put) = puts.last_mut().filter(|put| put.container == container && put.key == key) {
+            put.value = value.into();
+        } else {
+            return Err(GateError::Malformed("the same key twice"));
+        }
+    }
+    Ok(puts)
+}
+
+/// The typed command that the puts amount to, and the ids of its actions.
+fn command(kind: RecordKind, puts: &[Put]) -> Result<(Command, Vec<ActionId>), GateError> {
+    let (mut ids, mut actions, mut edits) = (Vec::new(), Vec::new(), Vec::new());
+    for put in puts {
+        match put.meaning().map_err(GateError::Malformed)? {
+            Meaning::Action(id, action) => {
+                ids.push(id);
+                actions.push(*action);
+            }
+            Meaning::Base(fields) => edits.push(HouseholdEdit::Create(fields)),
+            Meaning::Field(name, value) => edits.push(HouseholdEdit::Set(name, value)),
+            Meaning::Person(id, fields) => edits.push(HouseholdEdit::AddPerson(id, fields)),
+            Meaning::PersonField(id, name, value) => edits.push(HouseholdEdit::SetPerson(id, name, value)),
+        }
+    }
+    match kind {
+        RecordKind::Case if edits.is_empty() => Ok((Command::Act(actions), ids)),
+        RecordKind::Household if actions.is_empty() => Ok((Command::EditHousehold(edits), ids)),
+        _ => Err(GateError::Malformed("a key that no command writes")),
+    }
+}
+
+/// Whether the puts may stand in the document as their author had it, and as it is now.
+fn stands(stood: &Automerge, now: &Automerge, puts: &[Put]) -> Result<(), GateError> {
+    for (place, put) in puts.iter().enumerate() {
+        if put.once() {
+            // The same bytes from elsewhere, which the author had not seen, are a redo.
+            let otherwise = reader::get(now, put.container, &put.key).is_some_and(|held| held != put.value);
+            if otherwise || reader::get(stood, put.container, &put.key).is_some() {
+                return Err(GateError::Rewrite);
+            }
+        }
+        if let Some((container, key)) = put.rests_on()
+            && !puts[..place].iter().any(|earlier| earlier.container == container && earlier.key == key)
+            && reader::get(stood, container, key).is_none()
+        {
+            return Err(GateError::Malformed("a field of what was never created"));
+        }
+    }
+    Ok(())
 }

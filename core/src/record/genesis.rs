@@ -10,7 +10,7 @@ use automerge::{ActorId, Automerge, ObjId, ObjType, ROOT};
 use super::RecordKind;
 
 /// Where a value stands. Everything but the root was created by genesis.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Container {
     /// The root map.
     Root,

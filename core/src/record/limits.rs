@@ -8,8 +8,10 @@ pub const MAX_OPS: u64 = 2_000;
 pub const MAX_CHANGES_PER_RECORD: usize = 4_000;
 /// Most actors in one document.
 pub const MAX_ACTORS_PER_RECORD: usize = 400;
-/// Most changes that one change depends on: the heads that were left open, and its author's last.
-pub const MAX_DEPS: usize = 64;
+/// Most changes that one change depends on: each is another actor's last. Also most actors that it names.
+pub const MAX_DEPS: usize = MAX_ACTORS_PER_RECORD + 1;
+/// Highest operation number that a change starts at: twice what a full record reaches. Near 2³² Automerge panics on every later edit.
+pub const MAX_START_OP: u64 = 2 * MAX_CHANGES_PER_RECORD as u64 * MAX_OPS;
 /// Longest value under one key, bytes: an action, a base, a text.
 pub const MAX_VALUE: usize = 16 << 10;
 /// Longest key, bytes: a person's UUID, a dot and a field name.

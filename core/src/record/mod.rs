@@ -7,6 +7,7 @@
 //! - [`Record`]: a document in memory: load, write by typed [`Command`]s, apply, read.
 //! - [`gate`]: what a change from another device must pass before it is let in.
 
+mod chunk;
 pub mod gate;
 mod genesis;
 pub mod limits;
@@ -148,7 +149,8 @@ impl Record {
     /// # Errors
     /// As [`Record::load`].
     pub fn apply<'a>(&mut self, changes: impl IntoIterator<Item = &'a [u8]>) -> Result<(), RecordError> {
-        let changes = changes.into_iter().map(parse).collect::<Result<Vec<_>, _>>()?;
+        let raws: Vec<_> = changes.into_iter().collect();
+        let changes = raws.iter().copied().map(parse).collect::<Result<Vec<_>, _>>()?;
         let coming: HashSet<ChangeHash> = changes.iter().map(automerge::Change::hash).collect();
         for change in &changes {
             if let Some(missing) = change.deps().iter().find(|dep| !coming.contains(dep) && !self.has(Hash(dep.0))) {
@@ -156,12 +158,12 @@ impl Record {
             }
         }
         let mut next = self.clone();
-        match next.take(&changes) {
+        match next.take(changes) {
             Ok(()) => {
                 *self = next;
                 Ok(())
             }
-            Err(reason) => Err(self.first_unreadable(&changes, reason)),
+            Err(reason) => Err(self.first_unreadable(&raws, reason)),
         }
     }
 
@@ -177,19 +179,15 @@ impl Record {
         if puts.is_empty() {
             return Err(RecordError::Nothing);
         }
-        if puts.len() as u64 > limits::MAX_OPS {
-            return Err(RecordError::Unfit("too many values for one save"));
-        }
-        let full = self.len() >= limits::MAX_CHANGES_PER_RECORD || (self.sequence(actor) == 0 && self.sequences.len() >= limits::MAX_ACTORS_PER_RECORD);
-        if full {
+        if self.full_for(actor).is_some() {
             return Err(RecordError::Unfit("the record is full"));
         }
-        let (next, change) = self.with(actor, &puts, time_s).ok_or(RecordError::Unfit("the record could not be written"))?;
-        if change.raw.len() > limits::MAX_CHANGE {
+        let (doc, made) = writer::commit(&self.doc, actor, &puts, time_s).ok_or(RecordError::Unfit("the record could not be written"))?;
+        if made.raw_bytes().len() > limits::MAX_CHANGE || made.len() as u64 > limits::MAX_OPS {
             return Err(RecordError::Unfit("too much for one save"));
         }
-        *self = next;
-        Ok(change)
+        *self = self.grown(doc, &made);
+        Ok(Change::from(&made))
     }
 
     /// What the record says, leaving aside what a newer version added.
@@ -250,42 +248,61 @@ impl Record {
         self.doc.save()
     }
 
-    /// The record with these puts in it as one change; `None` when Automerge would not, or panicked.
-    fn with(&self, actor: Incarnation, puts: &[put::Put], time_s: i64) -> Option<(Self, Change)> {
+    /// The record with `doc` in place of its own, which has one change more.
+    fn grown(&self, doc: Automerge, change: &automerge::Change) -> Self {
+        let mut sequences = self.sequences.clone();
+        if let Some(actor) = actor(change) {
+            sequences.insert(actor, change.seq());
+        }
+        Self { kind: self.kind, doc, sequences }
+    }
+
+    /// The record with one more change, whose dependencies are here; `None` when it does not fit.
+    fn merged(&self, change: automerge::Change) -> Option<Self> {
         let mut next = self.clone();
-        let change = guarded(|| writer::commit(&mut next.doc, actor, puts, time_s))??;
-        next.sequences.insert(actor, change.seq());
-        Some((next, Change::from(&change)))
+        next.take(vec![change]).ok()?;
+        Some(next)
+    }
+
+    /// What keeps the actor from writing one more change.
+    fn full_for(&self, actor: Incarnation) -> Option<&'static str> {
+        if self.len() >= limits::MAX_CHANGES_PER_RECORD {
+            Some("it has as many changes as it may have")
+        } else if self.sequences.len() >= limits::MAX_ACTORS_PER_RECORD && self.sequence(actor) == 0 {
+            Some("it has as many actors as it may have")
+        } else {
+            None
+        }
     }
 
     /// Takes changes whose dependencies are here or among them. On error the record is spoilt.
-    fn take(&mut self, changes: &[automerge::Change]) -> Result<(), &'static str> {
-        match guarded(|| self.doc.apply_changes(changes.iter().cloned())) {
-            None => return Err("it does not fit the document"),
-            Some(Err(_)) => return Err("its place in its author's sequence is taken"),
-            Some(Ok(())) => {}
-        }
+    fn take(&mut self, changes: Vec<automerge::Change>) -> Result<(), &'static str> {
         let hashes: Vec<_> = changes.iter().map(automerge::Change::hash).collect();
-        // Automerge says Ok and keeps a change it cannot apply yet in a queue, invisible.
-        if !self.doc.get_missing_deps(&hashes).is_empty() {
-            return Err("it was not taken into the document");
-        }
-        for change in changes {
+        for change in &changes {
             let actor = actor(change).ok_or("its actor is not sixteen bytes")?;
             let sequence = self.sequences.entry(actor).or_default();
             *sequence = change.seq().max(*sequence);
         }
-        Ok(())
+        match guarded(|| self.doc.apply_changes(changes)) {
+            None => return Err("it does not fit the document"),
+            Some(Err(_)) => return Err("its place in its author's sequence is taken"),
+            Some(Ok(())) => {}
+        }
+        // Automerge says Ok and keeps a change that it cannot apply yet in a queue, invisible.
+        if self.doc.get_missing_deps(&hashes).is_empty() { Ok(()) } else { Err("it was not taken into the document") }
     }
 
-    fn first_unreadable(&self, changes: &[automerge::Change], reason: &'static str) -> RecordError {
+    fn first_unreadable(&self, raws: &[&[u8]], reason: &'static str) -> RecordError {
         let mut record = self.clone();
-        for change in changes {
-            if let Err(reason) = record.take(std::slice::from_ref(change)) {
-                return RecordError::Unreadable { change: Hash(change.hash().0), reason };
+        let mut waiting: Vec<_> = raws.iter().copied().filter_map(|raw| parse(raw).ok()).collect();
+        while let Some(next) = waiting.iter().position(|change| change.deps().iter().all(|dep| record.has(Hash(dep.0)))) {
+            let change = waiting.remove(next);
+            let hash = Hash(change.hash().0);
+            if let Err(reason) = record.take(vec![change]) {
+                return RecordError::Unreadable { change: hash, reason };
             }
         }
-        RecordError::Unreadable { change: changes.first().map_or(Hash::ZERO, |change| Hash(change.hash().0)), reason }
+        RecordError::Unreadable { change: raws.first().map_or(Hash::ZERO, |raw| hash_of(raw)), reason }
     }
 }
 

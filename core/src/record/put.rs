@@ -24,7 +24,7 @@ pub(super) struct Put {
 /// What a put says.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Meaning {
-    Action(ActionId, Action),
+    Action(ActionId, Box<Action>),
     Base(Fields),
     Field(String, Value),
     Person(PersonId, Fields),
@@ -64,7 +64,7 @@ impl Put {
                 if self.key.parse() != Ok(id) {
                     return Err("an action's key is not the hash of its bytes");
                 }
-                Ok(Meaning::Action(id, whole(stored).ok_or("not an action")?))
+                Ok(Meaning::Action(id, Box::new(whole(stored).ok_or("not an action")?)))
             }
             (Container::Root, ScalarValue::Bytes(stored)) if self.key == BASE => Ok(Meaning::Base(base(stored, household::household_field)?)),
             (Container::Fields, scalar) => {
@@ -85,6 +85,15 @@ impl Put {
                 }
             }
             _ => Err("a key that no command writes"),
+        }
+    }
+
+    /// What must have been created before it: a household before its fields and persons, a person before his fields.
+    pub(super) fn rests_on(&self) -> Option<(Container, &str)> {
+        match self.container {
+            Container::Root | Container::Actions => None,
+            Container::Persons if !self.once() => Some((Container::Persons, self.key.get(..UUID)?)),
+            Container::Fields | Container::Persons => Some((Container::Root, BASE)),
         }
     }
 

@@ -68,18 +68,18 @@ pub(super) fn household(doc: &Automerge) -> Household {
 
 /// The base under a key.
 pub(super) fn base(doc: &Automerge, container: Container, key: &str) -> Option<Fields> {
-    match doc.get(container.object(), key).ok()?? {
-        (automerge::Value::Scalar(scalar), _) => match scalar.as_ref() {
-            ScalarValue::Bytes(stored) => put::fields(stored),
-            _ => None,
-        },
+    match get(doc, container, key)? {
+        ScalarValue::Bytes(stored) => put::fields(&stored),
         _ => None,
     }
 }
 
-/// Whether the put's key has a value.
-pub(super) fn holds(doc: &Automerge, put: &Put) -> bool {
-    doc.get(put.container.object(), put.key.as_str()).is_ok_and(|found| found.is_some())
+/// The scalar under a key.
+pub(super) fn get(doc: &Automerge, container: Container, key: &str) -> Option<ScalarValue> {
+    match doc.get(container.object(), key).ok()?? {
+        (automerge::Value::Scalar(scalar), _) => Some(scalar.into_owned()),
+        (automerge::Value::Object(_), _) => None,
+    }
 }
 
 /// Whether the put's key says the put's value already and nothing beside it; `base` is what is said where nothing was ever put.

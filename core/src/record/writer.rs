@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use automerge::transaction::{CommitOptions, Transactable};
-use automerge::{ActorId, Automerge, ReadDoc};
+use automerge::{ActorId, Automerge, ReadDoc, ScalarValue};
 
 use super::genesis::Container;
 use super::put::{self, BASE, Put};
-use super::{Command, RecordError, reader};
+use super::{Command, RecordError, guarded, reader};
 use crate::domain::action::Action;
 use crate::domain::household::{self, Fields, HouseholdEdit, Value};
 use crate::domain::id::{Incarnation, PersonId};
@@ -20,15 +20,25 @@ pub(super) fn plan(doc: &Automerge, command: &Command) -> Result<Vec<Put>, Recor
     }
 }
 
-/// Writes puts as one change of `actor` and gives it back. Must run where a panic is caught.
-pub(super) fn commit(doc: &mut Automerge, actor: Incarnation, puts: &[Put], time_s: i64) -> Option<automerge::Change> {
-    doc.set_actor(ActorId::from(*actor.as_bytes()));
-    let mut transaction = doc.transaction();
-    for put in puts {
-        transaction.put(put.container.object(), put.key.as_str(), put.value.clone()).ok()?;
-    }
-    let (hash, _) = transaction.commit_with(CommitOptions::default().with_time(time_s));
-    doc.get_change_by_hash(&hash?)
+/// A copy of the document with these puts in it as one change of `actor`; `None` when Automerge would not, or panicked.
+pub(super) fn commit(doc: &Automerge, actor: Incarnation, puts: &[Put], time_s: i64) -> Option<(Automerge, automerge::Change)> {
+    guarded(|| {
+        let mut doc = doc.clone().with_actor(ActorId::from(*actor.as_bytes()));
+        let mut transaction = doc.transaction();
+        for put in puts {
+            let object = put.container.object();
+            let held = transaction.get_all(&object, put.key.as_str()).ok()?;
+            // Putting again what has won already makes Automerge delete what lost, and a concurrent third value would then win without a trace of
+            // who confirmed the first. Through another value it stays a put.
+            if held.len() > 1 && held.last().is_some_and(|(winner, _)| winner.as_scalar() == Some(&put.value)) {
+                transaction.put(&object, put.key.as_str(), if put.value.is_null() { false.into() } else { ScalarValue::Null }).ok()?;
+            }
+            transaction.put(&object, put.key.as_str(), put.value.clone()).ok()?;
+        }
+        let (hash, _) = transaction.commit_with(CommitOptions::default().with_time(time_s));
+        let change = doc.get_change_by_hash(&hash?)?;
+        Some((doc, change))
+    })?
 }
 
 fn act(doc: &Automerge, actions: &[Action]) -> Result<Vec<Put>, RecordError> {
@@ -37,7 +47,7 @@ fn act(doc: &Automerge, actions: &[Action]) -> Result<Vec<Put>, RecordError> {
     for action in actions {
         let put = Put::action(action.to_bytes());
         put.meaning().map_err(RecordError::Unfit)?;
-        if !reader::holds(doc, &put) && !puts.contains_key(&put.key) {
+        if reader::get(doc, put.container, &put.key).is_none() && !puts.contains_key(&put.key) {
             order.push(put.key.clone());
             puts.insert(put.key.clone(), put);
         }
