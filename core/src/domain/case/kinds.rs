@@ -8,6 +8,8 @@ use Field as F;
 use Right::{Asg, Emg, Esc, No, Nrm, Own, OwnCustody, Ppl, Registry, War, Yes};
 use When as S;
 
+use serde::{Deserialize, Serialize};
+
 use crate::domain::action::{Action, ActionKind as K, Fields};
 use crate::domain::grant::Role;
 
@@ -151,7 +153,8 @@ impl Column {
 }
 
 /// What an action must say.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Field {
     /// Category code.
     Category,

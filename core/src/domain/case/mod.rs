@@ -1,12 +1,25 @@
 //! The case: states, the table of kinds, and the fold from actions to what the case is (`domain.md` §3).
 
+mod effects;
+mod fold;
+mod graph;
+mod header;
+mod judge;
 pub mod kinds;
+mod next;
+mod rows;
+mod run;
+mod standing;
+
+pub use fold::fold;
+use fold::incomplete;
+pub use next::{Composed, Warning, compose, possible};
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::action::{Action, ActionKind, Place, Severity};
+use super::action::{Action, Place, Severity};
 use super::area::{AreaCode, Level};
 use super::code::codes;
 use super::id::{ActionId, DocId, OrgId, UserId};
@@ -65,7 +78,7 @@ codes! {
         SamePerson = 8 "same_person",
         /// A concurrent action took precedence (the flag names the row).
         Superseded = 9 "superseded",
-        /// This version does not know the kind; it is kept as a note.
+        /// This version does not know the kind, or has no effect for it yet; it is kept as a note.
         UnknownKind = 10 "unknown_kind",
         /// Only the reporter may do this.
         NotReporter = 11 "not_reporter",
@@ -118,9 +131,9 @@ pub enum FlagLevel {
 }
 
 /// Something two concurrent actions left for people to know or decide: keyed by the row of `domain.md` §3.7 and the two ids.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Flag {
-    /// The row of the merge table; 0 where no row fits.
+    /// The row of the merge table, or one of [`row`].
     pub row: u8,
     /// How much it matters.
     pub level: FlagLevel,
@@ -198,6 +211,10 @@ pub struct Header {
 /// A case as folded from its actions.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Case {
+    /// The case.
+    pub id: DocId,
+    /// What the server's facts say about it.
+    pub facts: CaseFacts,
     /// Where it stands.
     pub state: State,
     /// The level that holds it.
@@ -222,14 +239,43 @@ pub struct Case {
     pub frontier: Vec<ActionId>,
 }
 
-/// What may be done next by an author who has seen everything here: the kinds his role and the state allow. For screens.
-#[must_use]
-pub fn possible(_case: &Case, _author: &super::grant::Author) -> Vec<ActionKind> {
-    Vec::new()
+impl Case {
+    /// A case that nobody has reported yet, to compose its report on.
+    #[must_use]
+    pub fn draft(id: DocId) -> Self {
+        fold(id, &BTreeMap::new(), &CaseFacts::default())
+    }
+
+    /// Its actions by id.
+    #[must_use]
+    pub fn actions(&self) -> BTreeMap<ActionId, Action> {
+        self.history.iter().map(|entry| (entry.id, entry.action.clone())).collect()
+    }
+
+    /// What became of an action.
+    #[must_use]
+    pub fn effect(&self, id: ActionId) -> Option<Effect> {
+        self.history.iter().find(|entry| entry.id == id).map(|entry| entry.effect)
+    }
 }
 
-/// Folds a case's actions and the server's facts about it. Any order, duplication or partial delivery of the same set gives the same result.
-#[must_use]
-pub fn fold(_case: DocId, _actions: &BTreeMap<ActionId, Action>, _facts: &CaseFacts) -> Case {
-    unimplemented!()
+/// The version of the rules that this fold applies; actions name the one they are to be judged by.
+pub const RULES: u32 = 1;
+
+/// Numbers of flags that no row of `domain.md` §3.7 raises: a ruling `Rn` of §3.8 is 100 + n.
+pub mod row {
+    /// Two concurrent actions that no row settles (R6).
+    pub const UNSETTLED: u8 = 0;
+    /// A fact that the server found too late for a limit (R4).
+    pub const LATE: u8 = 104;
+    /// A fact that lacks required evidence (R10): CLOSE waits until it is supplied or waived. Both ids are the fact's.
+    pub const INCOMPLETE: u8 = 110;
 }
+
+/// Two ids in the order in which flags name them.
+fn pair(a: ActionId, b: ActionId) -> [ActionId; 2] {
+    [a.min(b), a.max(b)]
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,4 @@
+//! The fold, tested through its public face.
+
+mod kit;
+mod line;
