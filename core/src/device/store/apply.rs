@@ -3,9 +3,8 @@
 
 use std::collections::btree_map::Entry as Slot;
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::{Duration, Instant};
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use super::document::{Confirmed, Document};
 use super::meta::{self, Identity, Renew};
@@ -23,14 +22,14 @@ use crate::wire::batch::{Batch, ChangeItem, Item};
 use crate::wire::enrol::SignedGrant;
 use crate::wire::entry::{Entry, chain};
 use crate::wire::error::WireError;
-use crate::wire::pack::Pack;
+use crate::wire::pack::{Pack, PackDoc};
 use crate::wire::sync::{Answer, BatchFault, Cursor, OutboxHead, OwnRange, PackRef, PageEntry, StreamInfo};
 use crate::wire::verdict::{BatchVerdict, Verdict};
 
-/// How long one transaction goes on before a waiting save is let in.
-const SLICE: Duration = Duration::from_millis(8);
-/// Records open in one transaction; each is merged and projected at its end, some 0.3 ms.
+/// Records of one transaction before a waiting save is let in; each is merged and projected, some 0.2 ms.
 const SLICE_RECORDS: usize = 24;
+/// Entries of one transaction.
+const SLICE_ENTRIES: usize = 200;
 
 /// What an answer came to.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -87,6 +86,18 @@ struct Step {
     entry: Entry,
 }
 
+impl Step {
+    /// The record that it loads.
+    const fn record(&self) -> Option<DocId> {
+        match &self.entry {
+            Entry::Change(change) => Some(change.doc),
+            Entry::Join(join) => Some(join.doc),
+            Entry::Leave(_) => None,
+            Entry::Fact(fact) => fact.subject,
+        }
+    }
+}
+
 impl Store {
     /// Applies the answer to the outstanding request.
     ///
@@ -96,9 +107,18 @@ impl Store {
         let mut outstanding = super::db::lock(&self.inner.outstanding);
         let asked = outstanding.take_if(|asked| asked.nonce == answer.nonce).ok_or(ApplyError::Stale)?;
         let identity = self.inner.db.read(meta::identity)?.ok_or(StoreError::NotEnrolled)?;
-        let steps = self.inner.db.read(|db| prove(db, &identity, answer))?;
-        let mut applied = Applied { need_state: answer.need_state, packs: answer.packs.clone(), more: answer.more, ..Applied::default() };
-        let at_head = !answer.more && !answer.need_state && answer.packs.is_empty();
+        let contradicted = self.inner.db.read(|db| contradicts(db, answer))?;
+        let proved = if contradicted { Ok(Vec::new()) } else { self.inner.db.read(|db| prove(db, &identity, answer)) };
+        let steps = match proved {
+            Ok(steps) => steps,
+            Err(error) => {
+                // Perhaps a reference to an own batch is what does not fit. Whole entries always do.
+                self.inner.db.write(|tx| meta::put(tx, meta::CLAIM_NOTHING, &true))?;
+                return Err(error);
+            }
+        };
+        let mut applied = Applied { need_state: answer.need_state, packs: answer.packs.clone(), more: answer.more || contradicted, ..Applied::default() };
+        let at_head = !contradicted && !answer.more && !answer.need_state && answer.packs.is_empty();
         self.run(
             &identity,
             steps,
@@ -119,7 +139,10 @@ impl Store {
                     safe_through(tx, safe)?;
                 }
                 if !answer.need_state {
-                    meta::put(tx, meta::TELL_STATE, &false)?;
+                    meta::put(tx, meta::TELL_STATE, &contradicted)?;
+                }
+                if at_head {
+                    meta::clear(tx, meta::CLAIM_NOTHING)?;
                 }
                 let mut context = self.context_in(tx)?;
                 if rebuild::if_ready(tx, &mut context, self.inner.env.as_ref(), at_head, &mut work.touched)? {
@@ -155,7 +178,7 @@ impl Store {
         if (at.epoch, at.seq) < (current.epoch, current.seq) {
             return Err(ApplyError::Unproven("a pack older than what the device has"));
         }
-        let brought: BTreeSet<[u8; 16]> = docs.iter().map(|doc| *doc.doc.as_bytes()).chain(facts.iter().map(|fact| *fact.id.as_bytes())).collect();
+        let brought = brought(&docs, &facts);
         // The cursor moves with the last step only: until then the pack can be applied again.
         let mut steps: Vec<Step> = Vec::with_capacity(docs.len() + facts.len());
         for doc in docs {
@@ -202,7 +225,16 @@ impl Store {
         let mut steps = steps.into_iter().peekable();
         let (mut begin, mut end) = (Some(begin), Some(end));
         while end.is_some() {
-            let touched = self.inner.db.write(|tx| {
+            let mut slice = Vec::new();
+            let mut records = BTreeSet::new();
+            while records.len() < SLICE_RECORDS && slice.len() < SLICE_ENTRIES {
+                let Some(step) = steps.next() else { break };
+                records.extend(step.record());
+                slice.push(step);
+            }
+            let last = if steps.peek().is_none() { end.take() } else { None };
+            let durable = last.is_some();
+            let piece = |tx: &Transaction<'_>| {
                 let context = self.context_in(tx)?;
                 let mut work =
                     Work { db: tx, identity, context: &context, applied, documents: BTreeMap::new(), stale: BTreeSet::new(), touched: Touched::default() };
@@ -210,27 +242,22 @@ impl Store {
                     self.tick(tx)?;
                     begin(tx, &mut work)?;
                 }
-                let started = Instant::now();
                 let mut cursors: BTreeMap<StreamId, Cursor> = BTreeMap::new();
-                for step in steps.by_ref() {
+                for step in slice {
                     cursors.insert(step.at.stream, step.at);
                     work.entry(&step.at, step.entry)?;
-                    if started.elapsed() > SLICE || work.documents.len() >= SLICE_RECORDS {
-                        break;
-                    }
                 }
                 work.finish()?;
                 cursors.values().try_for_each(|cursor| move_cursor(tx, cursor))?;
-                if steps.peek().is_none()
-                    && let Some(end) = end.take()
-                {
+                if let Some(end) = last {
                     end(tx, &mut work)?;
                     work.applied.purged += purge::sweep(tx, &mut work.touched)?;
                 }
                 Ok::<_, StoreError>(work.touched)
-            })?;
+            };
+            let touched = if durable { self.inner.db.write(piece) } else { self.inner.db.write_piece(piece) }?;
             self.inner.announcer.announce(touched);
-            if end.is_some() {
+            if !durable {
                 self.inner.db.let_others_write();
             }
         }
@@ -248,6 +275,36 @@ impl Store {
         }
         Ok(())
     }
+}
+
+/// What a pack says that the stream holds: documents, facts, and the records that its views show.
+fn brought(docs: &[PackDoc], facts: &[Fact]) -> BTreeSet<[u8; 16]> {
+    let views = facts.iter().filter(|fact| fact.kind == FactKind::View).filter_map(|fact| match &fact.body {
+        Body::Held(body) => View::read(body).map(|view| *view.record().0.as_bytes()),
+        Body::Erased(_) => None,
+    });
+    docs.iter().map(|doc| *doc.doc.as_bytes()).chain(facts.iter().map(|fact| *fact.id.as_bytes())).chain(views).collect()
+}
+
+/// Whether the server holds something in this device's outbox that this store never made. References to own batches would not fit then: the pages are
+/// left, and asked for again whole.
+fn contradicts(db: &Connection, answer: &Answer) -> Result<bool, StoreError> {
+    if answer.rejections.iter().any(|rejection| matches!(rejection.fault, BatchFault::Fork | BatchFault::Foreign)) {
+        return Ok(true);
+    }
+    let copied = meta::get(db, meta::RENEW)? == Some(Renew::Copied);
+    match &answer.outbox {
+        Some(head) if head.seq > 0 && !copied => Ok(batch_at(db, head)?.is_none()),
+        _ => Ok(false),
+    }
+}
+
+/// The batch that the server names as the last it holds.
+fn batch_at(db: &Connection, head: &OutboxHead) -> Result<Option<i64>, StoreError> {
+    Ok(db
+        .prepare_cached("SELECT n FROM batches WHERE incarnation = ?1 AND seq = ?2 AND hash = ?3 AND void = 0")?
+        .query_row(params![head.incarnation.as_bytes(), i64_of(head.seq), head.hash.0], |row| row.get(0))
+        .optional()?)
 }
 
 /// Follows the pages entry by entry from the cursors, and holds the end against the server's signature. Own ranges are looked up in own batches.
@@ -453,11 +510,7 @@ fn outbox_at(db: &Connection, head: &OutboxHead) -> Result<(), StoreError> {
         db.execute("UPDATE batches SET held = 0 WHERE verdict_seq IS NULL", [])?;
         return Ok(());
     }
-    let n: Option<i64> = db
-        .prepare_cached("SELECT n FROM batches WHERE incarnation = ?1 AND seq = ?2 AND hash = ?3 AND void = 0")?
-        .query_row(params![head.incarnation.as_bytes(), i64_of(head.seq), head.hash.0], |row| row.get(0))
-        .optional()?;
-    match n {
+    match batch_at(db, head)? {
         Some(n) => {
             db.prepare_cached("UPDATE batches SET held = (n <= ?1) WHERE void = 0")?.execute([n])?;
         }
@@ -466,9 +519,16 @@ fn outbox_at(db: &Connection, head: &OutboxHead) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// A verified backup of the server covers these: their bytes need not be kept for it any longer. Those that have no verdict yet are.
+/// A verified backup of the server covers the incarnation's batches up to this one, and with them all of earlier incarnations: their bytes go. Should a
+/// stream still refer to one of them, the reference does not fit, and the entries are asked for whole.
 fn safe_through(db: &Connection, seq: u64) -> Result<(), StoreError> {
-    meta::put(db, meta::SAFE_THROUGH, &seq)
+    meta::put(db, meta::SAFE_THROUGH, &seq)?;
+    db.prepare_cached(
+        "UPDATE batches SET bytes = NULL WHERE bytes IS NOT NULL AND verdict_seq IS NOT NULL
+             AND n <= (SELECT max(n) FROM batches WHERE incarnation = ?1 AND seq <= ?2)",
+    )?
+    .execute(params![meta::incarnation(db)?.as_bytes(), i64_of(seq)])?;
+    Ok(())
 }
 
 fn move_cursor(db: &Connection, cursor: &Cursor) -> Result<(), StoreError> {

@@ -58,11 +58,22 @@ impl Database {
         result
     }
 
-    /// Writes: all of `f` or, when it fails, nothing.
+    /// Writes: all of `f` or, when it fails, nothing. Durable when it returns.
     pub(super) fn write<T, E: From<StoreError>>(&self, f: impl FnOnce(&Transaction<'_>) -> Result<T, E>) -> Result<T, E> {
+        self.write_as(true, f)
+    }
+
+    /// Writes as a piece of longer work. It becomes durable with the next durable write; a crash before that loses it, and nothing after it is kept without it.
+    pub(super) fn write_piece<T, E: From<StoreError>>(&self, f: impl FnOnce(&Transaction<'_>) -> Result<T, E>) -> Result<T, E> {
+        self.write_as(false, f)
+    }
+
+    fn write_as<T, E: From<StoreError>>(&self, durable: bool, f: impl FnOnce(&Transaction<'_>) -> Result<T, E>) -> Result<T, E> {
         self.waiting.fetch_add(1, Ordering::SeqCst);
         let mut writer = lock(&self.writer);
         self.waiting.fetch_sub(1, Ordering::SeqCst);
+        // FULL syncs the whole WAL at commit, with all that was written in pieces before.
+        writer.execute_batch(if durable { "PRAGMA synchronous = FULL" } else { "PRAGMA synchronous = NORMAL" }).map_err(StoreError::from)?;
         let tx = writer.transaction_with_behavior(TransactionBehavior::Immediate).map_err(StoreError::from)?;
         let result = f(&tx)?;
         tx.commit().map_err(StoreError::from)?;
@@ -87,9 +98,8 @@ impl Database {
         Ok(())
     }
 
-    /// Runs on the writing connection outside a transaction.
+    /// Runs on the writing connection outside a transaction: at opening, where another connection would cost more than what is read, and for `VACUUM`.
     pub(super) fn alone<T>(&self, f: impl FnOnce(&Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {
-        lock(&self.readers).clear();
         f(&lock(&self.writer))
     }
 
@@ -120,7 +130,7 @@ pub(super) fn connect(path: &Path, key: &[u8; 32], flags: OpenFlags) -> Result<C
 /// Makes an opened connection the one that writes. Changes the file, so it comes after every check.
 pub(super) fn make_writer(connection: &Connection) -> Result<(), rusqlite::Error> {
     connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
-    connection.execute_batch("PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 400;")
+    connection.execute_batch("PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 1000;")
 }
 
 pub(super) fn code(error: &rusqlite::Error) -> Option<ErrorCode> {

@@ -31,6 +31,8 @@ pub(super) const SAFE_THROUGH: Key<u64> = Key::new("safe_through");
 pub(super) const REPORT_ONLY: Key<bool> = Key::new("report_only");
 /// The state changed in a way the server cannot have followed: send it whole.
 pub(super) const TELL_STATE: Key<bool> = Key::new("tell_state");
+/// A reference to an own batch did not fit: claim to hold none, so that the server sends entries whole.
+pub(super) const CLAIM_NOTHING: Key<bool> = Key::new("claim_nothing");
 /// Projections are to be made again.
 pub(super) const REPROJECT: Key<bool> = Key::new("reproject");
 

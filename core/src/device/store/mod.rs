@@ -25,6 +25,9 @@ mod rebuild;
 mod search;
 mod write;
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use rusqlite::{Connection, ErrorCode};
@@ -171,7 +174,7 @@ impl Store {
             Inner { db, env, life: Mutex::new(life), outstanding: Mutex::default(), announcer: Announcer::new(), identity: RwLock::default(), counted_ms };
         let store = Self { inner: Arc::new(inner) };
         store.refresh()?;
-        if store.inner.db.read(|db| meta::get(db, meta::REPROJECT))?.unwrap_or(false) {
+        if store.inner.db.alone(|db| meta::get(db, meta::REPROJECT))?.unwrap_or(false) {
             store.rebuild_projections()?;
         }
         Ok(store)
@@ -284,6 +287,7 @@ impl Store {
             meta::new_incarnation(tx, Incarnation::random(random(env)))?;
             meta::put_secret(tx, &Zeroizing::new(random::<32>(env)))
         })?;
+        self.inner.db.truncate_wal()?;
         self.inner.db.alone(|db| Ok(db.execute_batch("VACUUM")?))?;
         self.inner.db.truncate_wal()?;
         self.refresh()?;
@@ -351,7 +355,7 @@ impl Store {
     }
 
     fn refresh(&self) -> Result<(), StoreError> {
-        let identity = self.inner.db.read(meta::identity)?;
+        let identity = self.inner.db.alone(meta::identity)?;
         *self.inner.identity.write().unwrap_or_else(PoisonError::into_inner) = identity;
         Ok(())
     }

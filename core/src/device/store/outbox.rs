@@ -286,8 +286,11 @@ pub(super) fn cursors(db: &Connection) -> Result<Vec<Cursor>, StoreError> {
         .collect::<Result<_, _>>()?)
 }
 
-/// Everything that sync depends on.
+/// Everything that sync depends on. A copied store claims to hold no batch: references to batches that another phone sealed under its incarnation would
+/// not fit, so the server is to send entries whole.
 pub(super) fn state(db: &Connection, incarnation: Incarnation) -> Result<SyncState, StoreError> {
-    let outbox = meta::get(db, meta::OUTBOX)?.unwrap_or(OutboxHead { incarnation, seq: 0, hash: Hash::ZERO });
+    let nothing = OutboxHead { incarnation, seq: 0, hash: Hash::ZERO };
+    let claims = meta::get(db, meta::RENEW)? != Some(Renew::Copied) && !meta::get(db, meta::CLAIM_NOTHING)?.unwrap_or(false);
+    let outbox = meta::get(db, meta::OUTBOX)?.filter(|_| claims).unwrap_or(nothing);
     Ok(SyncState { cursors: cursors(db)?, outbox })
 }

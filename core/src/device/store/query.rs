@@ -395,28 +395,21 @@ impl Store {
             let limit = page.limit.clamp(1, MAX_PAGE);
             let before = page.after.map_or(i64::MAX, |after| after.n);
             let found = db
-                .prepare_cached("SELECT rowid FROM search WHERE search MATCH ?1 AND rowid < ?2 ORDER BY rowid DESC LIMIT ?3")?
-                .query_map(params![query, before, limit + 1], |row| row.get::<_, i64>(0))?
+                .prepare_cached("SELECT search.rowid, d.kind FROM search JOIN documents d ON d.n = search.rowid WHERE search MATCH ?1 AND search.rowid < ?2 ORDER BY search.rowid DESC LIMIT ?3")?
+                .query_map(params![query, before, limit + 1], |row| Ok((row.get::<_, i64>(0)?, RecordKind::from_code(row.get(1)?))))?
                 .collect::<Result<Vec<_>, _>>()?;
-            let mut rows = Vec::with_capacity(found.len());
             let shown = &found[..found.len().min(limit as usize)];
-            for n in shown {
-                let case = db
-                    .prepare_cached(&format!("SELECT {CASE_COLUMNS} FROM cases c JOIN documents d USING (n) WHERE c.n = ?1"))?
-                    .query_row([n], case_row)
-                    .optional()?;
-                if let Some(case) = case {
-                    rows.push(Hit::Case(case));
-                } else if !locked
-                    && let Some(household) = db
-                        .prepare_cached(&format!("SELECT {HOUSEHOLD_COLUMNS} FROM households h JOIN documents d USING (n) WHERE h.n = ?1"))?
-                        .query_row([n], household_row)
-                        .optional()?
-                {
-                    rows.push(Hit::Household(household));
+            let mut cases = db.prepare_cached(&format!("SELECT {CASE_COLUMNS} FROM cases c JOIN documents d USING (n) WHERE c.n = ?1"))?;
+            let mut households = db.prepare_cached(&format!("SELECT {HOUSEHOLD_COLUMNS} FROM households h JOIN documents d USING (n) WHERE h.n = ?1"))?;
+            let mut rows = Vec::with_capacity(shown.len());
+            for (n, kind) in shown {
+                match kind {
+                    RecordKind::Case => rows.extend(cases.query_row([n], case_row).optional()?.map(Hit::Case)),
+                    RecordKind::Household if !locked => rows.extend(households.query_row([n], household_row).optional()?.map(Hit::Household)),
+                    _ => {}
                 }
             }
-            let next = (found.len() > shown.len()).then(|| PageToken { key: 0, n: shown.last().copied().unwrap_or_default() });
+            let next = (found.len() > shown.len()).then(|| PageToken { key: 0, n: shown.last().map_or(0, |(n, _)| *n) });
             Ok(Page { rows, next })
         })
     }

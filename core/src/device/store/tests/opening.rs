@@ -1,0 +1,149 @@
+//! Opening: typed errors that destroy nothing; a copied or restored store notices.
+
+use std::fs;
+
+use super::*;
+use crate::device::store::OpenError;
+
+fn files(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).map(|path| (path.clone(), fs::read(path).unwrap())).collect()
+}
+
+/// A store with something in it, closed; its folder and its clock.
+fn closed() -> (tempfile::TempDir, Arc<Clock>, DocId) {
+    let mut town = Town::new();
+    let phone = Phone::new(1);
+    town.enrol(&phone, Role::GridMember);
+    let (saved, _) = phone.household("民主街5号", "张三", "13812348000");
+    let Phone { store, clock, dir } = phone;
+    drop(store);
+    (dir, clock, saved.doc)
+}
+
+#[test]
+fn a_wrong_key_is_said_and_nothing_is_touched() {
+    let (dir, clock, doc) = closed();
+    let before = files(dir.path());
+    let mut wrong = options(&dir.path().join("phone.db"), &clock);
+    wrong.key[0] ^= 1;
+    assert!(matches!(Store::open(&wrong), Err(OpenError::WrongKey)));
+    assert_eq!(before, files(dir.path()));
+    let store = Store::open(&options(&dir.path().join("phone.db"), &clock)).unwrap();
+    assert!(store.household(doc).unwrap().is_some());
+}
+
+#[test]
+fn a_wrong_key_is_said_also_where_the_life_file_is_gone() {
+    let (dir, clock, _) = closed();
+    fs::remove_file(dir.path().join("phone.life")).unwrap();
+    let mut wrong = options(&dir.path().join("phone.db"), &clock);
+    wrong.key[0] ^= 1;
+    assert!(matches!(Store::open(&wrong), Err(OpenError::WrongKey)));
+}
+
+#[test]
+fn a_newer_schema_is_refused_and_nothing_is_touched() {
+    let (dir, clock, _) = closed();
+    let path = dir.path().join("phone.db");
+    let connection = super::super::db::connect(&path, &KEY, rusqlite::OpenFlags::SQLITE_OPEN_READ_WRITE).unwrap();
+    connection.pragma_update(None, "user_version", 99).unwrap();
+    connection.close().unwrap();
+    let before = files(dir.path());
+    assert!(matches!(Store::open(&options(&path, &clock)), Err(OpenError::NewerSchema { found: 99, known: 1 })));
+    assert_eq!(before, files(dir.path()));
+}
+
+#[test]
+fn a_damaged_file_is_said_and_kept() {
+    let (dir, clock, _) = closed();
+    let path = dir.path().join("phone.db");
+    let whole = fs::read(&path).unwrap();
+    let mut scrambled = whole.clone();
+    scrambled[20..4096].fill(0xa5);
+    for damage in [whole[..whole.len() / 2 + 100].to_vec(), whole[..1000].to_vec(), scrambled, b"this is no database".repeat(40)] {
+        fs::write(&path, &damage).unwrap();
+        let before = files(dir.path());
+        let opened = Store::open(&options(&path, &clock));
+        if let Ok(store) = opened {
+            // Half of the pages may open; a check finds what is missing, and nothing is thrown away.
+            assert!(store.check().is_err());
+            continue;
+        }
+        assert!(matches!(opened, Err(OpenError::Damaged)), "{opened:?}");
+        assert_eq!(before, files(dir.path()));
+    }
+    fs::write(&path, &whole).unwrap();
+    Store::open(&options(&path, &clock)).unwrap().check().unwrap();
+}
+
+#[test]
+fn a_second_process_is_told_that_the_store_is_open() {
+    let phone = Phone::new(2);
+    assert!(matches!(Store::open(&options(&phone.path(), &phone.clock)), Err(OpenError::Locked)));
+}
+
+#[test]
+fn nothing_readable_is_in_the_file() {
+    let (dir, _, _) = closed();
+    for (path, bytes) in files(dir.path()) {
+        for secret in ["张三", "13812348000", "民主街", "SQLite format"] {
+            assert!(!bytes.windows(secret.len()).any(|window| window == secret.as_bytes()), "{secret} in {path:?}");
+        }
+    }
+}
+
+#[test]
+fn the_same_store_opened_again_keeps_its_incarnation() {
+    let phone = Phone::new(3);
+    let before = phone.store.incarnation().unwrap();
+    let phone = phone.reopen();
+    assert_eq!(before, phone.store.incarnation().unwrap());
+}
+
+#[test]
+fn a_restored_store_takes_a_new_incarnation_before_it_writes() {
+    let (dir, clock, _) = closed();
+    let path = dir.path().join("phone.db");
+    let backup = fs::read(&path).unwrap();
+    let store = Store::open(&options(&path, &clock)).unwrap();
+    let before = store.incarnation().unwrap();
+    drop(store);
+    fs::write(&path, &backup).unwrap();
+    let store = Store::open(&options(&path, &clock)).unwrap();
+    assert_ne!(before, store.incarnation().unwrap());
+    assert!(store.status().unwrap().copied);
+}
+
+#[test]
+fn a_copy_without_its_life_file_takes_a_new_incarnation() {
+    let (dir, clock, _) = closed();
+    let other = tempfile::tempdir().unwrap();
+    fs::copy(dir.path().join("phone.db"), other.path().join("phone.db")).unwrap();
+    let original = Store::open(&options(&dir.path().join("phone.db"), &clock)).unwrap();
+    let copy = Store::open(&options(&other.path().join("phone.db"), &clock)).unwrap();
+    assert_ne!(original.incarnation().unwrap(), copy.incarnation().unwrap());
+    assert!(copy.status().unwrap().copied && !original.status().unwrap().copied);
+}
+
+/// Version 1 as it was shipped, brought to today, has the schema of a fresh store and keeps its rows.
+#[test]
+fn the_first_schema_comes_to_todays() {
+    let schema = |path: &Path| {
+        let connection = super::super::db::connect(path, &KEY, rusqlite::OpenFlags::SQLITE_OPEN_READ_WRITE).unwrap();
+        let mut statement = connection.prepare("SELECT type, name, tbl_name, sql FROM sqlite_master ORDER BY type, name").unwrap();
+        let rows: Vec<(String, String, String, Option<String>)> =
+            statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))).unwrap().collect::<Result<_, _>>().unwrap();
+        rows
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let (old, fresh) = (dir.path().join("old.db"), dir.path().join("fresh.db"));
+    let clock = Clock::new(4);
+    let connection = super::super::db::connect(&old, &KEY, rusqlite::OpenFlags::SQLITE_OPEN_READ_WRITE | rusqlite::OpenFlags::SQLITE_OPEN_CREATE).unwrap();
+    connection.execute_batch(include_str!("../../../../tests/fixtures/store_v1.sql")).unwrap();
+    connection.close().unwrap();
+    drop(Store::open(&options(&fresh, &clock)).unwrap());
+    let store = Store::open(&options(&old, &clock)).unwrap();
+    assert_eq!(store.status().unwrap().unsent, 1, "unsent work survives every migration");
+    drop(store);
+    assert_eq!(schema(&old), schema(&fresh));
+}

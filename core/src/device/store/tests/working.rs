@@ -1,0 +1,200 @@
+//! What a person does on the phone, without the town.
+
+use super::*;
+use crate::device::store::{CaseFilter, DeliveryState, Hit, HouseholdFilter, Lease, PageRequest, SaveError, StoreError, Topic};
+use crate::domain::fact::{Visit, VisitKind, VisitResult};
+use crate::domain::policy::Refusal;
+
+fn member(seed: u64) -> Phone {
+    let phone = Phone::new(seed);
+    Town::new().enrol(&phone, Role::GridMember);
+    phone
+}
+
+fn found(phone: &Phone, typed: &str) -> Vec<DocId> {
+    let page = phone.store.search(typed, PageRequest::first(20)).unwrap();
+    page.rows
+        .into_iter()
+        .map(|hit| match hit {
+            Hit::Case(row) => row.doc,
+            Hit::Household(row) => row.doc,
+        })
+        .collect()
+}
+
+#[test]
+fn nothing_is_saved_before_enrolment() {
+    let phone = Phone::new(1);
+    assert_eq!(phone.store.act(None, ActionKind::Report, report("井盖破损")), Err(SaveError::NotEnrolled));
+}
+
+#[test]
+fn what_was_saved_is_there_after_a_restart() {
+    let phone = member(2);
+    let (saved, _) = phone.household("民主街5号", "张三", "13812348000");
+    let case = phone.report("井盖破损");
+    phone.supplement(case.doc, "已设围栏");
+    let phone = phone.reopen();
+    let row = phone.store.household(saved.doc).unwrap().unwrap().row;
+    assert_eq!((row.head.as_deref(), row.address.as_deref(), row.persons), (Some("张三"), Some("民主街5号"), 1));
+    assert_eq!(phone.texts(case.doc), ["井盖破损,请尽快处理", "已设围栏"]);
+    let detail = phone.store.case(case.doc).unwrap().unwrap();
+    assert_eq!(detail.row.delivery.state, DeliveryState::OnPhone);
+    assert!(detail.row.mine);
+    assert_eq!(phone.store.status().unwrap().unsent, 3);
+}
+
+#[test]
+fn chinese_is_found_by_one_two_or_more_characters_and_numbers_by_both_ends() {
+    let phone = member(3);
+    let (zhang, _) = phone.household("东大街街道民主街5号", "张三丰", "13812348000");
+    let (ouyang, _) = phone.household("天汉大道与劳动西路口12号", "欧阳娜娜", "13912345678");
+    let case = phone.report("天汉大道井盖破损");
+    for (typed, expected) in [
+        ("张三", vec![zhang.doc]),
+        ("三丰", vec![zhang.doc]),
+        ("丰", vec![zhang.doc]),
+        ("民主", vec![zhang.doc]),
+        ("主民", vec![]),
+        ("欧阳", vec![ouyang.doc]),
+        ("13812348000", vec![zhang.doc]),
+        ("1381234", vec![zhang.doc]),
+        ("8000", vec![zhang.doc]),
+        ("天汉", vec![case.doc, ouyang.doc]),
+        ("天汉 井盖", vec![case.doc]),
+        ("破损", vec![case.doc]),
+        ("5678 娜", vec![ouyang.doc]),
+        ("没有", vec![]),
+        ("\"*(", vec![]),
+    ] {
+        assert_eq!(found(&phone, typed), expected, "{typed}");
+    }
+    phone.set(zhang.doc, "address", "西环路8号");
+    assert_eq!(found(&phone, "民主"), []);
+    assert_eq!(found(&phone, "西环路"), [zhang.doc]);
+}
+
+#[test]
+fn lists_are_paged_by_key() {
+    let phone = member(4);
+    let docs: Vec<DocId> = (0..25)
+        .map(|n| {
+            phone.clock.pass(1_000);
+            phone.report(&format!("第{n}件")).doc
+        })
+        .collect();
+    let mut seen = Vec::new();
+    let mut page = PageRequest::first(10);
+    loop {
+        let rows = phone.store.cases(&CaseFilter::default(), page).unwrap();
+        seen.extend(rows.rows.iter().map(|row| row.doc));
+        match rows.next {
+            Some(next) => page.after = Some(next),
+            None => break,
+        }
+    }
+    assert_eq!(seen, docs.iter().rev().copied().collect::<Vec<_>>());
+    let mine = phone
+        .store
+        .cases(
+            &CaseFilter { mine: true, open: Some(true), category: Some("02".to_owned()), area: Some(TOWN.parse().unwrap()), ..CaseFilter::default() },
+            PageRequest::first(100),
+        )
+        .unwrap();
+    assert_eq!(mine.rows.len(), 25);
+    let none = phone.store.cases(&CaseFilter { category: Some("03".to_owned()), ..CaseFilter::default() }, PageRequest::first(100)).unwrap();
+    assert_eq!(none.rows, []);
+}
+
+#[test]
+fn what_the_centre_would_refuse_is_not_saved() {
+    let phone = member(5);
+    let far = Fields { grid: Some("610702002001001".parse().unwrap()), ..report("别处") };
+    assert_eq!(phone.store.act(None, ActionKind::Report, far), Err(SaveError::Refused(Refusal::OutOfScope)));
+    let (saved, _) = phone.household("民主街5号", "张三", "13812348000");
+    let unknown = Command::EditHousehold(vec![HouseholdEdit::Set("no_such_field".to_owned(), Value::Null)]);
+    assert_eq!(phone.store.save(saved.doc, &unknown), Err(SaveError::Refused(Refusal::Malformed)));
+    assert_eq!(phone.store.status().unwrap().unsent, 1);
+}
+
+#[test]
+fn visits_and_sensitive_values_are_facts_beside_the_record() {
+    let phone = member(6);
+    let (saved, person) = phone.household("民主街5号", "张三", "13812348000");
+    let visit =
+        Visit {
+            kind: VisitKind::Care, result: VisitResult::Met, persons: vec![person], needs: Some("药品".to_owned()), next_due_ms: None, cases: Vec::new()
+        };
+    let fact = phone.store.visit(saved.doc, &visit).unwrap();
+    let detail = phone.store.household(saved.doc).unwrap().unwrap();
+    assert_eq!(detail.visits.iter().map(|row| (row.fact, row.delivery.state)).collect::<Vec<_>>(), [(fact, DeliveryState::OnPhone)]);
+    let id = phone.store.sensitive(saved.doc, "610799198001010017").unwrap();
+    let name = Command::EditHousehold(vec![HouseholdEdit::SetPerson(person, "id_no".to_owned(), Value::Text(id.to_string()))]);
+    phone.store.save(saved.doc, &name).unwrap();
+    assert_eq!(phone.store.sensitive_value(id).unwrap().as_deref(), Some("610799198001010017"));
+    let raw: Vec<u8> = phone.store.record(saved.doc).unwrap().unwrap().changes().into_iter().flat_map(|change| change.raw).collect();
+    assert!(!raw.windows(18).any(|window| window == b"610799198001010017"));
+}
+
+#[test]
+fn after_the_lease_only_reports_are_made_and_households_are_locked() {
+    let phone = member(7);
+    let (saved, _) = phone.household("民主街5号", "张三", "13812348000");
+    let day = 86_400_000;
+    phone.clock.pass(6 * day);
+    assert!(matches!(phone.store.lease().unwrap(), Lease::Open(left) if left <= day));
+    phone.clock.pass(day);
+    assert_eq!(phone.store.lease().unwrap(), Lease::ReportOnly);
+    assert_eq!(phone.store.household(saved.doc), Err(StoreError::RegistryLocked));
+    assert_eq!(phone.store.households(&HouseholdFilter::default(), PageRequest::first(10)), Err(StoreError::RegistryLocked));
+    assert!(found(&phone, "张三").is_empty());
+    let edit = Command::EditHousehold(vec![HouseholdEdit::Set("note".to_owned(), Value::Text("x".to_owned()))]);
+    assert_eq!(phone.store.save(saved.doc, &edit), Err(SaveError::ReportOnly));
+    phone.report("井盖破损");
+}
+
+#[test]
+fn setting_the_clock_back_does_not_extend_the_lease_and_a_dead_clock_does_not_end_it() {
+    let phone = member(8);
+    let day = 86_400_000;
+    phone.clock.pass(4 * day);
+    phone.store.count_time().unwrap();
+    // Back to the start by the wall, four more days by the running time.
+    phone.clock.wall.fetch_sub(4 * day, Ordering::SeqCst);
+    phone.clock.pass(4 * day);
+    assert_eq!(phone.store.lease().unwrap(), Lease::ReportOnly);
+
+    let phone = member(9);
+    phone.clock.wall.store(0, Ordering::SeqCst);
+    assert!(matches!(phone.store.lease().unwrap(), Lease::Open(_)));
+    let phone = phone.reopen();
+    assert!(matches!(phone.store.lease().unwrap(), Lease::Open(_)));
+}
+
+#[tokio::test]
+async fn an_observer_gets_the_value_at_once_and_then_what_changed() {
+    let phone = member(10);
+    let mut open = phone.store.watch(&[Topic::Cases], |store| Ok(store.cases(&CaseFilter::default(), PageRequest::first(10))?.rows.len()));
+    assert_eq!(open.next().await.unwrap(), 0);
+    phone.report("一");
+    phone.report("二");
+    assert_eq!(open.next().await.unwrap(), 2, "two commits are one look");
+    phone.household("民主街5号", "张三", "13812348000");
+    let store = phone.store.clone();
+    let later = tokio::task::spawn_blocking(move || {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        store.act(None, ActionKind::Report, report("三")).unwrap();
+    });
+    assert_eq!(open.next().await.unwrap(), 3, "a household wakes nobody who looks at cases");
+    later.await.unwrap();
+}
+
+#[test]
+fn errors_and_debug_say_nothing_personal() {
+    let phone = member(11);
+    let (saved, _) = phone.household("民主街5号", "张三", "13812348000");
+    let shown = format!("{:?} {:?} {:?}", phone.store, phone.store.prepare(Prepare::default()).map(|prepared| prepared.signed), saved);
+    for secret in ["张三", "13812348000", "民主街"] {
+        assert!(!shown.contains(secret));
+    }
+}
