@@ -4,10 +4,15 @@
 //! - [`answer`]: what a device is told: pages, heads, packs.
 //! - [`store`]: rows and transactions. No rules.
 //! - [`town`]: all of it as one thing, for HTTP, the console and the commands.
+//! - [`http`]: routes, TLS, limits. Thin.
+//! - [`command`]: what the program can be told to do.
 
 pub mod admission;
 pub mod answer;
+pub mod command;
+pub mod config;
 pub mod divisions;
+pub mod http;
 pub mod store;
 pub mod telemetry;
 pub mod town;

@@ -27,11 +27,12 @@ pub fn filter(text: &str) -> Result<String, ParseError> {
 /// Starts logging to standard error. A second call in one process changes nothing.
 pub fn start(filter: &str, format: LogFormat) {
     let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new("info"));
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let terminal = std::io::stderr().is_terminal();
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(terminal);
     let json = match format {
         LogFormat::Json => true,
         LogFormat::Text => false,
-        LogFormat::Auto => !std::io::stderr().is_terminal(),
+        LogFormat::Auto => !terminal,
     };
     let started = if json { lines.json().flatten_event(true).try_init() } else { lines.with_target(false).try_init() };
     if started.is_ok() {

@@ -1,0 +1,93 @@
+//! `serve`: the server itself.
+
+use std::future::pending;
+use std::sync::Arc;
+
+use axum_server::tls_rustls::RustlsConfig;
+use clap::Args;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::{Failure, during, open};
+use crate::config::{Common, Serving};
+use crate::http::{self, App, Tls};
+
+pub(super) const LONG: &str = "\
+Serves phones until SIGTERM or Ctrl-C; then it takes no more requests, finishes those in flight (ten seconds at most), ends event
+streams, and closes the store · 启动服务；收到停止信号后处理完在途请求再退出.
+
+Everything is in the data folder; there is no other process and no other database. SIGHUP reads certificate and key again.";
+
+/// Serve phones.
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples · 示例:
+  sync-server serve
+      on http://127.0.0.1:8610, data in ./fieldgrid-data
+  sync-server serve --listen 0.0.0.0:443 --tls-cert fullchain.pem --tls-key key.pem --public-url https://grid.example.cn
+      on the open network
+  sync-server serve --listen 0.0.0.0:8610 --behind-proxy --public-url https://grid.example.cn
+      behind nginx or Caddy, which end TLS")]
+pub struct Serve {
+    /// Its settings.
+    #[command(flatten)]
+    pub serving: Serving,
+}
+
+impl Serve {
+    pub(super) async fn run(&self, common: &Common) -> Result<(), Failure> {
+        let serving = &self.serving;
+        serving.check()?;
+        let tls = serving.tls(common)?;
+        let certificate = match &tls {
+            Some(tls) => Some(tls.load().await?),
+            None => None,
+        };
+        let town = open(common).await?;
+        let app = App::new(Arc::clone(&town), serving.options());
+        // Before the first log line: whoever waits for it may send a signal at once.
+        let mut stop = Stop::new().map_err(during("listening for signals"))?;
+        let router = http::router(Arc::clone(&app));
+        let mut running = http::start(app, router, serving.listen, certificate.clone()).map_err(during(format!("listening on {}", serving.listen)))?;
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        tracing::info!(address = %format!("{scheme}://{}", running.address), data = %common.data.display(), "serving");
+        tokio::select! {
+            signal = stop.signalled() => tracing::info!(signal, "stopping"),
+            ended = running.ended() => ended.map_err(during("listening"))?,
+            () = reload(tls, certificate) => {}
+        }
+        running.stop().await.map_err(during("stopping"))?;
+        town.close().await;
+        tracing::info!("stopped");
+        Ok(())
+    }
+}
+
+struct Stop {
+    terminate: tokio::signal::unix::Signal,
+    interrupt: tokio::signal::unix::Signal,
+}
+
+impl Stop {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    async fn signalled(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+        }
+    }
+}
+
+/// Reads certificate and key again at each SIGHUP. Never ends.
+async fn reload(tls: Option<Tls>, certificate: Option<RustlsConfig>) {
+    let (Some(tls), Some(certificate), Ok(mut hangup)) = (tls, certificate, signal(SignalKind::hangup())) else { return pending().await };
+    while hangup.recv().await.is_some() {
+        match tls.reload(&certificate).await {
+            Ok(()) => tracing::info!("certificate and key read again"),
+            Err(error) => tracing::error!(%error, "the old certificate stays in use"),
+        }
+    }
+    pending().await
+}

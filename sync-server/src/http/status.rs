@@ -1,0 +1,48 @@
+//! What watches the server: health, version, metrics.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use fieldgrid_core::domain::id::Hash;
+use fieldgrid_core::wire::error::ErrorKind;
+use serde::Serialize;
+
+use super::{App, Problem};
+
+/// What runs here.
+#[derive(Debug, Serialize)]
+pub(super) struct Version {
+    name: &'static str,
+    version: &'static str,
+    protocol: u8,
+}
+
+#[derive(Debug, Serialize)]
+struct Health {
+    writable: bool,
+}
+
+/// 200 while the store takes writes and the server is not stopping; 503 otherwise, so that a balancer looks elsewhere.
+pub(super) async fn health(State(app): State<Arc<App>>) -> Response {
+    let writable = !*app.closing.borrow() && app.town.writable().await;
+    let status = if writable { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, Json(Health { writable })).into_response()
+}
+
+pub(super) async fn version() -> Json<Version> {
+    Json(Version { name: "fieldgrid sync-server", version: env!("CARGO_PKG_VERSION"), protocol: fieldgrid_core::wire::VERSION })
+}
+
+pub(super) async fn metrics(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
+    if let Some(token) = &app.options.metrics_token {
+        let given = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
+        // By their hashes: comparing these tells nothing about the token by the time it takes.
+        if given.map(|given| Hash::of(&[given.as_bytes()])) != Some(Hash::of(&[token.as_bytes()])) {
+            return Problem::new(ErrorKind::Unauthenticated, "send the metrics token: Authorization: Bearer").into_response();
+        }
+    }
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], app.metrics.render()).into_response()
+}
