@@ -16,6 +16,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 use fieldgrid_core::env::System;
@@ -161,6 +162,8 @@ pub fn main(line: impl IntoIterator<Item = impl Into<OsString>>) -> ExitCode {
     };
     let mut out = io::stdout().lock();
     let done = runtime.block_on(run(parsed, &mut out)).and_then(|()| out.flush().map_err(during("writing to standard output")));
+    // A pack that is being compressed is not waited for: it is built beside the old one.
+    runtime.shutdown_timeout(Duration::from_secs(2));
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failed(&failure, 1),

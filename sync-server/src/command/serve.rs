@@ -2,6 +2,7 @@
 
 use std::future::pending;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum_server::tls_rustls::RustlsConfig;
 use clap::Args;
@@ -10,12 +11,16 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::{Failure, during, open};
 use crate::config::{Common, Serving};
 use crate::http::{self, App, Tls};
+use crate::town::Town;
 
 pub(super) const LONG: &str = "\
 Serves phones until SIGTERM or Ctrl-C; then it takes no more requests, finishes those in flight (ten seconds at most), ends event
 streams, and closes the store · 启动服务；收到停止信号后处理完在途请求再退出.
 
 Everything is in the data folder; there is no other process and no other database. SIGHUP reads certificate and key again.";
+
+/// A pack costs 0.3 s of one core at the best compression, a first load saves 15 % by it.
+const IMPROVE_EVERY: Duration = Duration::from_secs(60);
 
 /// Serve phones.
 #[derive(Debug, Args)]
@@ -54,6 +59,7 @@ impl Serve {
             signal = stop.signalled() => tracing::info!(signal, "stopping"),
             ended = running.ended() => ended.map_err(during("listening"))?,
             () = reload(tls, certificate) => {}
+            () = improve_packs(&town) => {}
         }
         running.stop().await.map_err(during("stopping"))?;
         town.close().await;
@@ -76,6 +82,18 @@ impl Stop {
         tokio::select! {
             _ = self.terminate.recv() => "SIGTERM",
             _ = self.interrupt.recv() => "SIGINT",
+        }
+    }
+}
+
+/// Compresses again, and better, the packs that were built while a phone waited. Never ends.
+async fn improve_packs(town: &Town) {
+    loop {
+        tokio::time::sleep(IMPROVE_EVERY).await;
+        match town.improve_packs().await {
+            Ok(0) => {}
+            Ok(packs) => tracing::debug!(packs, "packs compressed again"),
+            Err(error) => tracing::warn!(%error, "packs stay as they are"),
         }
     }
 }

@@ -22,7 +22,6 @@ Example · 示例, weekly from cron:
 pub struct Verify {}
 
 impl Verify {
-    #[expect(clippy::unused_self, reason = "as every command")]
     pub(super) async fn run(&self, common: &Common, out: &mut dyn Write) -> Result<(), Failure> {
         let town = existing(common).await?;
         let verified = blocking(move || town.verify()).await?;
