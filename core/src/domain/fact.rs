@@ -101,11 +101,13 @@ impl Body {
 }
 
 impl Fact {
-    /// The fact's hash: SHA-256 over `2 ‖ CBOR(the fact with its body erased)`.
+    /// The fact's hash: SHA-256 over `2 ‖ CBOR [id, kind, subject, area, at, [1, [body hash]]]`. These six parts and no others, in every version:
+    /// what a newer version has to say goes into the body, whose bytes are kept and passed on as they are.
     #[must_use]
     pub fn hash(&self) -> Hash {
-        let erased = Self { body: Body::Erased(self.body.hash()), ..self.clone() };
-        Hash::of(&[&[2], &minicbor::to_vec(&erased).expect("encoding into memory does not fail")])
+        let Self { id, kind, subject, area, at: Stamp { wall_ms, mono_ms }, body } = self;
+        let parts = (id, kind, subject, area, (wall_ms, mono_ms), Body::Erased(body.hash()));
+        Hash::of(&[&[2], &minicbor::to_vec(parts).expect("encoding into memory does not fail")])
     }
 }
 

@@ -2,10 +2,10 @@
 
 use minicbor::{Decode, Encode};
 
-use super::changes;
 use super::error::WireError;
 use super::limits;
 use super::suite::{PublicKey, Purpose, Signature, Signer, Suite, verify};
+use super::{changes, decode, encode};
 use crate::domain::fact::Fact;
 use crate::domain::id::{DeviceId, DocId, GrantId, Hash, Incarnation, StreamId};
 use crate::domain::time::{Anchor, Stamp};
@@ -203,7 +203,7 @@ impl Batch {
             count: u32::try_from(items.len()).unwrap_or(u32::MAX),
             contents: contents(&items),
         };
-        let header_bytes = minicbor::to_vec(&header).expect("encoding into memory does not fail");
+        let header_bytes = encode(&header);
         let signature = signer.sign(Purpose::Batch, &header_bytes);
         Self { header, header_bytes, signature, items }
     }
@@ -241,13 +241,9 @@ impl Batch {
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
         let chunks: Vec<_> = self.items.iter().filter_map(|item| if let Item::Change(change) = item { Some(change.raw.as_slice()) } else { None }).collect();
-        let stored = Stored {
-            header: self.header_bytes.clone(),
-            signature: self.signature,
-            items: self.items.iter().map(ItemHead::from).collect(),
-            changes: changes::pack(&chunks),
-        };
-        minicbor::to_vec(&stored).expect("encoding into memory does not fail")
+        let rows: Vec<_> = self.items.iter().map(|item| encode(ItemHead::from(item))).collect();
+        let stored = Stored { header: self.header_bytes.clone(), signature: self.signature, items: changes::pack(&chunks, &rows) };
+        encode(&stored)
     }
 
     /// Reads stored or received bytes, within the limits. Nothing is verified yet.
@@ -255,16 +251,20 @@ impl Batch {
     /// # Errors
     /// [`WireError`].
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, WireError> {
-        let stored: Stored = minicbor::decode(bytes).map_err(|_| WireError::Malformed("batch"))?;
-        let header: BatchHeader = minicbor::decode(&stored.header).map_err(|_| WireError::Malformed("batch header"))?;
+        let stored: Stored = decode(bytes, "batch")?;
+        let header: BatchHeader = decode(&stored.header, "batch header")?;
         if header.version > super::VERSION {
             return Err(WireError::NewerVersion(header.version));
         }
-        if stored.items.len() > limits::MAX_ITEMS || header.positions.len() > limits::MAX_STREAMS {
+        if header.count as usize > limits::MAX_ITEMS || header.positions.len() > limits::MAX_STREAMS {
             return Err(WireError::TooLarge("batch"));
         }
-        let mut chunks = changes::unpack(&stored.changes, limits::MAX_BATCH_RAW + limits::MAX_CHANGE)?.into_iter();
-        let items = stored.items.into_iter().map(|head| head.item(&mut chunks)).collect::<Result<Vec<_>, _>>()?;
+        let run = changes::unpack(&stored.items, limits::MAX_BATCH_RAW + limits::MAX_BATCH_RAW / 2)?;
+        if run.rows.len() != header.count as usize {
+            return Err(WireError::Malformed("not as many items as the header says"));
+        }
+        let mut chunks = run.changes.into_iter();
+        let items = run.rows.iter().map(|row| decode::<ItemHead>(row, "item")?.item(&mut chunks)).collect::<Result<Vec<_>, _>>()?;
         if chunks.next().is_some() {
             return Err(WireError::Malformed("more changes than items"));
         }
@@ -287,10 +287,9 @@ struct Stored {
     header: Vec<u8>,
     #[n(1)]
     signature: Signature,
-    #[n(2)]
-    items: Vec<ItemHead>,
-    #[cbor(n(3), with = "minicbor::bytes")]
-    changes: Vec<u8>,
+    /// A row for each item ([`ItemHead`]), and the chunks of those that are changes.
+    #[cbor(n(2), with = "minicbor::bytes")]
+    items: Vec<u8>,
 }
 
 #[derive(Encode, Decode)]

@@ -8,6 +8,7 @@ use minicbor::{Decode, Encode};
 use super::error::WireError;
 use super::suite::{PublicKey, Purpose, Signature, Signer, verify};
 use super::sync::{SealedBytes, StreamInfo};
+use super::{decode, encode};
 use crate::domain::grant::Grant;
 use crate::domain::id::{DeviceId, Hash, Incarnation, StreamId};
 
@@ -99,7 +100,7 @@ impl SignedGrant {
     /// Signs a grant.
     #[must_use]
     pub fn sign(grant: &Grant, signer: &dyn Signer) -> Self {
-        let bytes = minicbor::to_vec(grant).expect("encoding into memory does not fail");
+        let bytes = encode(grant);
         let signature = signer.sign(Purpose::Grant, &bytes);
         Self { grant: SealedBytes(bytes), signature }
     }
@@ -112,7 +113,7 @@ impl SignedGrant {
         if !verify(key, Purpose::Grant, &self.grant.0, &self.signature) {
             return Err(WireError::Unverified("grant"));
         }
-        minicbor::decode(&self.grant.0).map_err(|_| WireError::Malformed("grant"))
+        decode(&self.grant.0, "grant")
     }
 }
 

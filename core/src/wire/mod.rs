@@ -15,5 +15,19 @@ pub mod suite;
 pub mod sync;
 pub mod verdict;
 
+use error::WireError;
+
 /// The protocol version that this code speaks; in every request, answer and batch.
 pub const VERSION: u8 = 1;
+
+/// Encodes one CBOR item.
+fn encode<T: minicbor::Encode<()>>(item: T) -> Vec<u8> {
+    minicbor::to_vec(item).expect("encoding into memory does not fail")
+}
+
+/// Decodes one CBOR item that takes up all of `bytes`.
+fn decode<'b, T: minicbor::Decode<'b, ()>>(bytes: &'b [u8], what: &'static str) -> Result<T, WireError> {
+    let mut decoder = minicbor::Decoder::new(bytes);
+    let item = decoder.decode().map_err(|_| WireError::Malformed(what))?;
+    if decoder.position() == bytes.len() { Ok(item) } else { Err(WireError::Malformed(what)) }
+}

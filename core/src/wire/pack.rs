@@ -2,11 +2,11 @@
 
 use minicbor::{Decode, Encode};
 
-use super::changes;
 use super::error::WireError;
 use super::frame::unzstd;
 use super::suite::{PublicKey, Purpose, Signature, Signer, verify};
 use super::sync::{Cursor, SealedBytes};
+use super::{changes, decode, encode};
 use crate::domain::fact::Fact;
 use crate::domain::id::{DocId, Hash};
 use crate::record::RecordKind;
@@ -45,17 +45,14 @@ impl Pack {
     /// When zstd fails, which it does only out of memory.
     pub fn to_file(&self, level: i32, signer: &dyn Signer) -> Result<Vec<u8>, WireError> {
         let chunks: Vec<&[u8]> = self.docs.iter().flat_map(|doc| doc.changes.iter().map(Vec::as_slice)).collect();
-        let docs = self
-            .docs
-            .iter()
-            .map(|doc| DocHead(doc.doc, doc.kind, u32::try_from(doc.changes.len()).unwrap_or(u32::MAX), (!doc.edits.is_empty()).then(|| doc.edits.clone())))
-            .collect();
-        let body = Body { docs, facts: self.facts.clone(), changes: SealedBytes(changes::pack(&chunks)) };
-        let plain = minicbor::to_vec(&body).expect("encoding into memory does not fail");
+        let count = |len: usize| u32::try_from(len).unwrap_or(u32::MAX);
+        let docs = self.docs.iter().map(|doc| encode(DocHead(doc.doc, doc.kind, count(doc.changes.len()), (!doc.edits.is_empty()).then(|| doc.edits.clone()))));
+        let rows: Vec<_> = docs.chain(self.facts.iter().map(encode)).collect();
+        let plain = encode(Body { docs: count(self.docs.len()), contents: SealedBytes(changes::pack(&chunks, &rows)) });
         let packed = zstd::bulk::compress(&plain, level).map_err(|_| WireError::Malformed("zstd"))?;
-        let head = minicbor::to_vec(FileHead { version: super::VERSION, at: self.at, body: Hash::of(&[&packed]) }).expect("encoding into memory does not fail");
+        let head = encode(FileHead { version: super::VERSION, at: self.at, body: Hash::of(&[&packed]) });
         let signature = signer.sign(Purpose::Pack, &head);
-        Ok(minicbor::to_vec(File { head: SealedBytes(head), signature, body: SealedBytes(packed) }).expect("encoding into memory does not fail"))
+        Ok(encode(File { head: SealedBytes(head), signature, body: SealedBytes(packed) }))
     }
 
     /// Reads and verifies a file.
@@ -63,29 +60,33 @@ impl Pack {
     /// # Errors
     /// [`WireError`].
     pub fn from_file(file: &[u8], key: &PublicKey) -> Result<Self, WireError> {
-        let malformed = |_| WireError::Malformed("pack");
-        let File { head, signature, body } = minicbor::decode(file).map_err(malformed)?;
+        let File { head, signature, body } = decode(file, "pack")?;
         if !verify(key, Purpose::Pack, &head.0, &signature) {
             return Err(WireError::Unverified("pack signature"));
         }
-        let head: FileHead = minicbor::decode(&head.0).map_err(malformed)?;
+        let head: FileHead = decode(&head.0, "pack head")?;
         if head.version > super::VERSION {
             return Err(WireError::NewerVersion(head.version));
         }
         if Hash::of(&[&body.0]) != head.body {
             return Err(WireError::Unverified("pack contents"));
         }
-        let body: Body = minicbor::decode(&unzstd(&body.0, MAX_PACK_PLAIN)?).map_err(malformed)?;
-        let mut chunks = changes::unpack(&body.changes.0, MAX_PACK_PLAIN)?.into_iter();
-        let docs = body
-            .docs
-            .into_iter()
-            .map(|DocHead(doc, kind, count, edits)| {
-                let changes = (0..count).map(|_| chunks.next().ok_or(WireError::Malformed("pack"))).collect::<Result<_, _>>()?;
-                Ok(PackDoc { doc, kind, changes, edits: edits.unwrap_or_default() })
-            })
-            .collect::<Result<_, WireError>>()?;
-        Ok(Self { at: head.at, docs, facts: body.facts })
+        let plain = unzstd(&body.0, MAX_PACK_PLAIN)?;
+        let Body { docs, contents } = decode(&plain, "pack body")?;
+        let run = changes::unpack(&contents.0, MAX_PACK_PLAIN)?;
+        let (docs, facts) = run.rows.split_at_checked(docs as usize).ok_or(WireError::Malformed("pack"))?;
+        let mut chunks = run.changes.into_iter();
+        let docs = docs.iter().map(|row| {
+            let DocHead(doc, kind, count, edits) = decode(row, "pack document")?;
+            let changes = (0..count).map(|_| chunks.next().ok_or(WireError::Malformed("pack"))).collect::<Result<_, _>>()?;
+            Ok(PackDoc { doc, kind, changes, edits: edits.unwrap_or_default() })
+        });
+        let docs = docs.collect::<Result<_, WireError>>()?;
+        let facts = facts.iter().map(|row| decode(row, "pack fact")).collect::<Result<_, _>>()?;
+        if chunks.next().is_some() {
+            return Err(WireError::Malformed("more changes than documents have"));
+        }
+        Ok(Self { at: head.at, docs, facts })
     }
 }
 
@@ -114,12 +115,11 @@ struct FileHead {
 #[derive(Encode, Decode)]
 #[cbor(array)]
 struct Body {
+    /// How many of the rows are documents; the rest are facts.
     #[n(0)]
-    docs: Vec<DocHead>,
+    docs: u32,
     #[n(1)]
-    facts: Vec<Fact>,
-    #[n(2)]
-    changes: SealedBytes,
+    contents: SealedBytes,
 }
 
 #[derive(Encode, Decode)]

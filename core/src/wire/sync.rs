@@ -1,13 +1,13 @@
 //! One request does both: batches up, entries down. `POST /v1/sync`, a framed [`Request`] answered by a framed [`Answer`].
 
-use minicbor::{Decode, Encode};
+use minicbor::{Decode, Decoder, Encode, Encoder};
 
 use super::batch::ChangeItem;
-use super::changes;
 use super::entry::{Entry, Join, Leave};
 use super::error::WireError;
 use super::limits;
 use super::suite::{PublicKey, Purpose, Signature, Signer, verify};
+use super::{changes, decode, encode};
 use crate::domain::area::AreaCode;
 use crate::domain::code::codes;
 use crate::domain::fact::Fact;
@@ -68,7 +68,7 @@ impl SyncState {
     /// The hash the server remembers it by.
     #[must_use]
     pub fn hash(&self) -> StateHash {
-        let full = Hash::of(&[&minicbor::to_vec(self).expect("encoding into memory does not fail")]);
+        let full = Hash::of(&[&encode(self)]);
         let mut short = [0; 16];
         short.copy_from_slice(&full.0[..16]);
         StateHash(short)
@@ -158,12 +158,12 @@ impl Request {
     /// Encodes and authenticates; not framed yet.
     #[must_use]
     pub fn to_bytes(&self, how: &Authenticate<'_>) -> Vec<u8> {
-        let payload = minicbor::to_vec(self).expect("encoding into memory does not fail");
+        let payload = encode(self);
         let auth = match how {
             Authenticate::Token(token) => Auth::Token(*token),
             Authenticate::Sign(device, signer) => Auth::Signed(*device, signer.sign(Purpose::Session, &[device.as_bytes(), payload.as_slice()].concat())),
         };
-        minicbor::to_vec(Envelope { version: super::VERSION, auth, payload }).expect("encoding into memory does not fail")
+        encode(Envelope { version: super::VERSION, auth, payload })
     }
 
     /// Reads a request, within the limits.
@@ -171,11 +171,11 @@ impl Request {
     /// # Errors
     /// [`WireError`].
     pub fn from_bytes(bytes: &[u8]) -> Result<Received, WireError> {
-        let Envelope { version, auth, payload } = minicbor::decode(bytes).map_err(|_| WireError::Malformed("request"))?;
+        let Envelope { version, auth, payload } = decode(bytes, "request")?;
         if version > super::VERSION {
             return Err(WireError::NewerVersion(version));
         }
-        let request: Self = minicbor::decode(&payload).map_err(|_| WireError::Malformed("request payload"))?;
+        let request: Self = decode(&payload, "request payload")?;
         if request.batches.len() > limits::MAX_BATCHES || request.state.as_ref().is_some_and(|state| state.cursors.len() > limits::MAX_STREAMS) {
             return Err(WireError::TooLarge("request"));
         }
@@ -272,14 +272,13 @@ pub struct Page {
 }
 
 /// The server's word on how far a stream goes.
-#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
-#[cbor(array)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SignedHeads {
     /// Where each stream stands after this answer's pages: what the device's cursors will be, for the streams in it. Sorted by stream.
-    #[n(0)]
     pub heads: Vec<Cursor>,
-    /// Over `device ‖ CBOR(heads)`.
-    #[n(1)]
+    /// The heads' bytes as signed.
+    signed: SealedBytes,
+    /// Over `device ‖ heads as signed`.
     pub signature: Signature,
 }
 
@@ -287,18 +286,36 @@ impl SignedHeads {
     /// Signs heads for a device.
     #[must_use]
     pub fn sign(device: DeviceId, heads: Vec<Cursor>, signer: &dyn Signer) -> Self {
-        let signature = signer.sign(Purpose::Heads, &Self::message(device, &heads));
-        Self { heads, signature }
+        let signed = encode(&heads);
+        let signature = signer.sign(Purpose::Heads, &[device.as_bytes(), signed.as_slice()].concat());
+        Self { heads, signed: SealedBytes(signed), signature }
     }
 
     /// Whether `key` signed these heads for `device`.
     #[must_use]
     pub fn verify(&self, device: DeviceId, key: &PublicKey) -> bool {
-        verify(key, Purpose::Heads, &Self::message(device, &self.heads), &self.signature)
+        verify(key, Purpose::Heads, &[device.as_bytes(), self.signed.0.as_slice()].concat(), &self.signature)
     }
+}
 
-    fn message(device: DeviceId, heads: &[Cursor]) -> Vec<u8> {
-        [device.as_bytes().as_slice(), &minicbor::to_vec(heads).expect("encoding into memory does not fail")].concat()
+/// An array of the heads' bytes as signed, and the signature.
+impl<C> Encode<C> for SignedHeads {
+    fn encode<W: minicbor::encode::Write>(&self, e: &mut Encoder<W>, ctx: &mut C) -> Result<(), minicbor::encode::Error<W::Error>> {
+        e.array(2)?;
+        self.signed.encode(e, ctx)?;
+        self.signature.encode(e, ctx)
+    }
+}
+
+impl<'b, C> Decode<'b, C> for SignedHeads {
+    fn decode(d: &mut Decoder<'b>, ctx: &mut C) -> Result<Self, minicbor::decode::Error> {
+        let Stored(signed, signature) = Stored::decode(d, ctx)?;
+        let heads = decode(&signed.0, "heads").map_err(minicbor::decode::Error::custom)?;
+        return Ok(Self { heads, signed, signature });
+
+        #[derive(Decode)]
+        #[cbor(array)]
+        struct Stored(#[n(0)] SealedBytes, #[n(1)] Signature);
     }
 }
 
@@ -382,8 +399,8 @@ impl Answer {
     /// Encodes; not framed yet.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
-        let mut chunks = Vec::new();
-        let pages = self.pages.iter().map(|page| page_head(page, &mut chunks)).collect();
+        let (mut chunks, mut rows) = (Vec::new(), Vec::new());
+        let pages = self.pages.iter().map(|page| page_head(page, &mut chunks, &mut rows)).collect();
         let stored = StoredAnswer {
             version: super::VERSION,
             nonce: self.nonce,
@@ -396,12 +413,12 @@ impl Answer {
             common: some(self.common.clone()),
             packs: some(self.packs.clone()),
             pages: some(pages),
-            changes: (!chunks.is_empty()).then(|| SealedBytes(changes::pack(&chunks))),
+            entries: (!rows.is_empty()).then(|| SealedBytes(changes::pack(&chunks, &rows))),
             heads: self.heads.clone(),
             more: self.more.then_some(true),
             safe_through: self.safe_through,
         };
-        minicbor::to_vec(&stored).expect("encoding into memory does not fail")
+        encode(&stored)
     }
 
     /// Reads an answer, within the limits.
@@ -409,18 +426,18 @@ impl Answer {
     /// # Errors
     /// [`WireError`].
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, WireError> {
-        let stored: StoredAnswer = minicbor::decode(bytes).map_err(|_| WireError::Malformed("answer"))?;
+        let stored: StoredAnswer = decode(bytes, "answer")?;
         if stored.version > super::VERSION {
             return Err(WireError::NewerVersion(stored.version));
         }
-        let mut chunks = match &stored.changes {
+        let run = match &stored.entries {
             Some(packed) => changes::unpack(&packed.0, limits::MAX_BODY_PLAIN)?,
-            None => Vec::new(),
-        }
-        .into_iter();
-        let pages = stored.pages.unwrap_or_default().into_iter().map(|head| head.page(&mut chunks)).collect::<Result<_, _>>()?;
-        if chunks.next().is_some() {
-            return Err(WireError::Malformed("more changes than entries"));
+            None => changes::Run::default(),
+        };
+        let (mut chunks, mut rows) = (run.changes.into_iter(), run.rows.iter());
+        let pages = stored.pages.unwrap_or_default().into_iter().map(|head| head.page(&mut chunks, &mut rows)).collect::<Result<_, _>>()?;
+        if chunks.next().is_some() || rows.next().is_some() {
+            return Err(WireError::Malformed("more entries than the pages have"));
         }
         Ok(Self {
             nonce: stored.nonce,
@@ -469,8 +486,9 @@ struct StoredAnswer {
     packs: Option<Vec<PackRef>>,
     #[n(10)]
     pages: Option<Vec<PageHead>>,
+    /// A row for each entry of all pages ([`EntryHead`]), and the chunks of those that are changes and joins.
     #[n(11)]
-    changes: Option<SealedBytes>,
+    entries: Option<SealedBytes>,
     #[n(12)]
     heads: Option<SignedHeads>,
     #[n(13)]
@@ -489,7 +507,7 @@ struct PageHead {
     #[n(2)]
     first: u64,
     #[n(3)]
-    entries: Vec<EntryHead>,
+    count: u32,
 }
 
 #[derive(Encode, Decode)]
@@ -506,46 +524,44 @@ enum EntryHead {
     Own(#[n(0)] OwnRange),
 }
 
-fn page_head<'a>(page: &'a Page, chunks: &mut Vec<&'a [u8]>) -> PageHead {
-    let entries = page
-        .entries
-        .iter()
-        .map(|entry| match entry {
-            PageEntry::Entry(Entry::Change(change)) => {
-                chunks.push(&change.raw);
-                EntryHead::Change(change.doc, change.kind, change.edit)
-            }
-            PageEntry::Entry(Entry::Fact(fact)) => EntryHead::Fact(fact.clone()),
-            PageEntry::Entry(Entry::Join(join)) => {
-                chunks.extend(join.changes.iter().map(Vec::as_slice));
-                EntryHead::Join(join.doc, join.kind, u32::try_from(join.changes.len()).unwrap_or(u32::MAX))
-            }
-            PageEntry::Entry(Entry::Leave(leave)) => EntryHead::Leave(leave.doc, leave.by),
-            PageEntry::Own(own) => EntryHead::Own(*own),
-        })
-        .collect();
-    PageHead { stream: page.stream, epoch: page.epoch, first: page.first, entries }
+fn page_head<'a>(page: &'a Page, chunks: &mut Vec<&'a [u8]>, rows: &mut Vec<Vec<u8>>) -> PageHead {
+    let heads = page.entries.iter().map(|entry| match entry {
+        PageEntry::Entry(Entry::Change(change)) => {
+            chunks.push(&change.raw);
+            EntryHead::Change(change.doc, change.kind, change.edit)
+        }
+        PageEntry::Entry(Entry::Fact(fact)) => EntryHead::Fact(fact.clone()),
+        PageEntry::Entry(Entry::Join(join)) => {
+            chunks.extend(join.changes.iter().map(Vec::as_slice));
+            EntryHead::Join(join.doc, join.kind, u32::try_from(join.changes.len()).unwrap_or(u32::MAX))
+        }
+        PageEntry::Entry(Entry::Leave(leave)) => EntryHead::Leave(leave.doc, leave.by),
+        PageEntry::Own(own) => EntryHead::Own(*own),
+    });
+    rows.extend(heads.map(encode));
+    PageHead { stream: page.stream, epoch: page.epoch, first: page.first, count: u32::try_from(page.entries.len()).unwrap_or(u32::MAX) }
 }
 
 impl PageHead {
-    fn page(self, chunks: &mut impl Iterator<Item = Vec<u8>>) -> Result<Page, WireError> {
+    fn page<'a>(self, chunks: &mut impl Iterator<Item = Vec<u8>>, rows: &mut impl Iterator<Item = &'a Vec<u8>>) -> Result<Page, WireError> {
+        let entries =
+            (0..self.count).map(|_| decode::<EntryHead>(rows.next().ok_or(WireError::Malformed("fewer entries than the pages have"))?, "entry")?.entry(chunks));
+        Ok(Page { stream: self.stream, epoch: self.epoch, first: self.first, entries: entries.collect::<Result<_, WireError>>()? })
+    }
+}
+
+impl EntryHead {
+    fn entry(self, chunks: &mut impl Iterator<Item = Vec<u8>>) -> Result<PageEntry, WireError> {
         let mut next = || chunks.next().ok_or(WireError::Malformed("fewer changes than entries"));
-        let entries = self
-            .entries
-            .into_iter()
-            .map(|head| {
-                Ok(match head {
-                    EntryHead::Change(doc, kind, edit) => PageEntry::Entry(Entry::Change(ChangeItem { doc, kind, edit, raw: next()? })),
-                    EntryHead::Fact(fact) => PageEntry::Entry(Entry::Fact(fact)),
-                    EntryHead::Join(doc, kind, count) => {
-                        let changes = (0..count).map(|_| next()).collect::<Result<_, _>>()?;
-                        PageEntry::Entry(Entry::Join(Join { doc, kind, changes }))
-                    }
-                    EntryHead::Leave(doc, by) => PageEntry::Entry(Entry::Leave(Leave { doc, by })),
-                    EntryHead::Own(own) => PageEntry::Own(own),
-                })
-            })
-            .collect::<Result<_, WireError>>()?;
-        Ok(Page { stream: self.stream, epoch: self.epoch, first: self.first, entries })
+        Ok(match self {
+            Self::Change(doc, kind, edit) => PageEntry::Entry(Entry::Change(ChangeItem { doc, kind, edit, raw: next()? })),
+            Self::Fact(fact) => PageEntry::Entry(Entry::Fact(fact)),
+            Self::Join(doc, kind, count) => {
+                let changes = (0..count).map(|_| next()).collect::<Result<_, _>>()?;
+                PageEntry::Entry(Entry::Join(Join { doc, kind, changes }))
+            }
+            Self::Leave(doc, by) => PageEntry::Entry(Entry::Leave(Leave { doc, by })),
+            Self::Own(own) => PageEntry::Own(own),
+        })
     }
 }

@@ -1,34 +1,49 @@
-//! Many raw change chunks as one run of bytes that compresses well.
+//! Many raw change chunks, and the CBOR rows that go with them, as one run of bytes that compresses well.
 //!
-//! The first byte names the layout: 0 is chunks end to end, each after its length (u32, big-endian); 1 is [`columns`].
+//! The first byte names the layout: 0 is everything as it stands (how many rows, then rows and chunks, each after its length; numbers u32,
+//! big-endian), 1 is column by column ([`known`]).
 
 mod chunk;
 mod civil;
-mod columns;
+mod known;
+mod pack;
 mod template;
 #[cfg(test)]
 mod tests;
+mod unpack;
 
 use super::error::WireError;
 use super::limits::MAX_CHANGE;
 
 const PLAIN: u8 = 0;
 const COLUMNS: u8 = 1;
-/// Most changes in a run.
-const MAX_CHUNKS: usize = 1 << 18;
+/// Most changes, and most rows, in a run.
+const MAX_COUNT: usize = 1 << 18;
 
-/// Packs raw chunks, in order. Not compressed itself: what carries it is ([`super::frame`]).
+/// What was packed together.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Run {
+    /// Raw change chunks, in order.
+    pub changes: Vec<Vec<u8>>,
+    /// CBOR items, in order.
+    pub rows: Vec<Vec<u8>>,
+}
+
+/// Packs raw chunks and rows, in order: compressed, but for random bytes.
 #[must_use]
-pub fn pack(chunks: &[&[u8]]) -> Vec<u8> {
-    if let Some(packed) = columns::pack(chunks)
-        && unpack(&packed, usize::MAX).is_ok_and(|unpacked| unpacked == chunks)
+pub fn pack(changes: &[&[u8]], rows: &[Vec<u8>]) -> Vec<u8> {
+    if let Some(mut packed) = pack::pack(changes, rows)
+        && unpack::unpack(&packed, usize::MAX).is_ok_and(|run| run.changes == changes && run.rows == rows)
     {
+        packed.insert(0, COLUMNS);
         return packed;
     }
+    let number = |len: usize| u32::try_from(len).unwrap_or(u32::MAX).to_be_bytes();
     let mut out = vec![PLAIN];
-    for chunk in chunks {
-        out.extend_from_slice(&u32::try_from(chunk.len()).unwrap_or(u32::MAX).to_be_bytes());
-        out.extend_from_slice(chunk);
+    out.extend(number(rows.len()));
+    for piece in rows.iter().map(Vec::as_slice).chain(changes.iter().copied()) {
+        out.extend(number(piece.len()));
+        out.extend_from_slice(piece);
     }
     out
 }
@@ -37,32 +52,35 @@ pub fn pack(chunks: &[&[u8]]) -> Vec<u8> {
 ///
 /// # Errors
 /// [`WireError::TooLarge`] or [`WireError::Malformed`].
-pub fn unpack(packed: &[u8], limit: usize) -> Result<Vec<Vec<u8>>, WireError> {
+pub fn unpack(packed: &[u8], limit: usize) -> Result<Run, WireError> {
     match packed.split_first() {
         Some((&PLAIN, rest)) => unpack_plain(rest, limit),
-        Some((&COLUMNS, rest)) => columns::unpack(rest, limit),
+        Some((&COLUMNS, rest)) => unpack::unpack(rest, limit),
         _ => Err(WireError::Malformed("changes")),
     }
 }
 
-fn unpack_plain(mut rest: &[u8], limit: usize) -> Result<Vec<Vec<u8>>, WireError> {
-    let malformed = WireError::Malformed("changes");
+fn unpack_plain(mut rest: &[u8], limit: usize) -> Result<Run, WireError> {
     if rest.len() > limit {
         return Err(WireError::TooLarge("changes"));
     }
-    let mut chunks = Vec::new();
+    let rows = number(&mut rest)?;
+    let mut run = Run::default();
     while !rest.is_empty() {
-        let (len, after) = rest.split_first_chunk::<4>().ok_or(malformed.clone())?;
-        let len = u32::from_be_bytes(*len) as usize;
-        if len > MAX_CHANGE {
+        let len = number(&mut rest)?;
+        let is_row = run.rows.len() < rows;
+        if (!is_row && len > MAX_CHANGE) || run.changes.len() + run.rows.len() == MAX_COUNT {
             return Err(WireError::TooLarge("change"));
         }
-        let (chunk, after) = after.split_at_checked(len).ok_or(malformed.clone())?;
-        if chunks.len() == MAX_CHUNKS {
-            return Err(WireError::TooLarge("changes"));
-        }
-        chunks.push(chunk.to_vec());
+        let (piece, after) = rest.split_at_checked(len).ok_or(WireError::Malformed("changes"))?;
+        if is_row { &mut run.rows } else { &mut run.changes }.push(piece.to_vec());
         rest = after;
     }
-    Ok(chunks)
+    if run.rows.len() < rows { Err(WireError::Malformed("changes")) } else { Ok(run) }
+}
+
+fn number(rest: &mut &[u8]) -> Result<usize, WireError> {
+    let (number, after) = rest.split_first_chunk::<4>().ok_or(WireError::Malformed("changes"))?;
+    *rest = after;
+    Ok(u32::from_be_bytes(*number) as usize)
 }

@@ -1,7 +1,7 @@
 //! What operations have in common: a template is an operation with holes in it, and every hole knows the column that fills it.
 //!
 //! A template is `key pattern, value kind, value pattern`, all bytes:
-//! - key: 0 = the id of the action that the value is; 1, text = that text; 2, text = a UUID in text form and then that text;
+//! - key: 0 = the id of the action that the value is; 1, text = that text; 2, text = a UUID in text form and then that text; 3 = none, of a row;
 //! - value kind: the low half byte of Automerge's value metadata;
 //! - value: 0 = bytes; 1, leaf kind = that leaf, bare; 2, skeleton = CBOR of which arrays, maps, map keys, simple values and floats stand as they are
 //!   and every other value is the one byte of its leaf kind.
@@ -32,17 +32,25 @@ pub(super) enum LeafKind {
     IdText = 0x61,
     /// A time as text, [`civil::text`].
     TimeText = 0x62,
-    /// Text without a zero byte.
+    /// Text without a zero byte, all ASCII.
+    Ascii = 0x63,
+    /// Other text without a zero byte.
     Text = 0x60,
     /// Bytes of any length.
     Bytes = 0x40,
     /// Thirty-two bytes.
     Digest = 0x42,
+    /// Sixteen bytes and then ASCII text without a zero byte: a salted value.
+    Salted = 0x43,
 }
+
+/// In a skeleton: bytes that are CBOR themselves; their skeleton follows.
+const NESTED: u8 = 0x44;
 
 impl LeafKind {
     /// All kinds, in the order in which their columns are written.
-    pub const ALL: [Self; 8] = [Self::Int, Self::Twin, Self::Id, Self::IdText, Self::TimeText, Self::Text, Self::Bytes, Self::Digest];
+    pub const ALL: [Self; 10] =
+        [Self::Int, Self::Twin, Self::Id, Self::IdText, Self::TimeText, Self::Bytes, Self::Digest, Self::Salted, Self::Ascii, Self::Text];
 
     fn of_mark(mark: u8) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| *kind as u8 == mark)
@@ -79,22 +87,26 @@ pub(super) fn of<'a>(op: &Op<'a>) -> (Vec<u8>, Vec<Leaf<'a>>) {
         },
     }
     template.push(op.kind);
-    let (mut skeleton, mut inner) = (Vec::new(), Vec::new());
-    let mut rest = Reader(op.value);
-    if op.kind == STRING
-        && let Some((kind, leaf)) = text_leaf(op.value)
+    put_value(op.kind, op.value, &mut template, &mut leaves);
+    (template, leaves)
+}
+
+fn put_value<'a>(kind: u8, value: &'a [u8], template: &mut Vec<u8>, leaves: &mut Vec<Leaf<'a>>) {
+    if kind == STRING
+        && let Some((kind, leaf)) = text_leaf(value)
     {
         template.extend([1, kind as u8]);
         leaves.push(leaf);
-    } else if op.kind == BYTES && strip(&mut rest, &mut skeleton, &mut inner, 0).is_some() && rest.0.is_empty() {
+    } else if kind == BYTES
+        && let Some((skeleton, inner)) = strip_whole(value, 0)
+    {
         template.push(2);
         template.extend(skeleton);
         leaves.extend(inner);
     } else {
         template.push(0);
-        leaves.push(Leaf::Bytes(op.value));
+        leaves.push(Leaf::Bytes(value));
     }
-    (template, leaves)
 }
 
 /// Automerge's value types for strings and bytes.
@@ -118,7 +130,22 @@ fn text_leaf(text: &[u8]) -> Option<(LeafKind, Leaf<'_>)> {
     if let Some(seconds) = civil::seconds(text) {
         return Some((LeafKind::TimeText, Leaf::Int(seconds)));
     }
-    (!text.contains(&0)).then_some((LeafKind::Text, Leaf::Bytes(text)))
+    let kind = if text.is_ascii() { LeafKind::Ascii } else { LeafKind::Text };
+    (!text.contains(&0)).then_some((kind, Leaf::Bytes(text)))
+}
+
+/// A row's template, and what fills its holes.
+pub(super) fn of_row(row: &[u8]) -> (Vec<u8>, Vec<Leaf<'_>>) {
+    let (mut template, mut leaves) = (vec![3, 0], Vec::new());
+    put_value(BYTES, row, &mut template, &mut leaves);
+    (template, leaves)
+}
+
+/// Skeleton and leaves of bytes that are one CBOR item and nothing else.
+fn strip_whole(bytes: &[u8], depth: usize) -> Option<(Vec<u8>, Vec<Leaf<'_>>)> {
+    let (mut rest, mut skeleton, mut leaves) = (Reader(bytes), Vec::new(), Vec::new());
+    strip(&mut rest, &mut skeleton, &mut leaves, depth)?;
+    rest.0.is_empty().then_some((skeleton, leaves))
 }
 
 /// Strips the leaves off one CBOR item; `None` for what is not in its shortest form, or not of the kinds used here.
@@ -135,10 +162,19 @@ fn strip<'a>(rest: &mut Reader<'a>, skeleton: &mut Vec<u8>, leaves: &mut Vec<Lea
         1 => leaf(LeafKind::Int, Leaf::Int(-1 - i64::try_from(argument).ok()?)),
         2 => {
             let bytes = rest.take(usize::try_from(argument).ok()?)?;
-            match (<[u8; 16]>::try_from(bytes), bytes.len()) {
-                (Ok(id), _) => leaf(LeafKind::Id, Leaf::Id(id)),
-                (_, 32) => leaf(LeafKind::Digest, Leaf::Bytes(bytes)),
-                _ => leaf(LeafKind::Bytes, Leaf::Bytes(bytes)),
+            if let Ok(id) = <[u8; 16]>::try_from(bytes) {
+                leaf(LeafKind::Id, Leaf::Id(id));
+            } else if bytes.len() == 32 {
+                leaf(LeafKind::Digest, Leaf::Bytes(bytes));
+            } else if depth < MAX_DEPTH
+                && let Some((inner, holes)) = strip_whole(bytes, depth + 1)
+            {
+                skeleton.push(NESTED);
+                skeleton.extend(inner);
+                leaves.extend(holes);
+            } else {
+                let salted = bytes.get(16..).is_some_and(|rest| rest.is_ascii() && !rest.contains(&0));
+                leaf(if salted { LeafKind::Salted } else { LeafKind::Bytes }, Leaf::Bytes(bytes));
             }
         }
         3 => {
@@ -212,6 +248,8 @@ pub(super) enum KeyPlan {
     Text(Vec<u8>),
     /// The UUID from a column, and then this text.
     Id(usize, Vec<u8>),
+    /// A row has none.
+    None,
 }
 
 /// A piece of a value.
@@ -223,6 +261,30 @@ pub(super) enum Step {
     Item(LeafKind, usize),
     /// From a column, bare.
     Bare(LeafKind, usize),
+    /// These, as a CBOR byte string.
+    Nested(Vec<Step>),
+}
+
+impl Plan {
+    /// The columns that fill the holes, in order.
+    pub fn holes(&self) -> Vec<(LeafKind, usize)> {
+        let mut holes = Vec::new();
+        if let KeyPlan::Id(column, _) = &self.key {
+            holes.push((LeafKind::IdText, *column));
+        }
+        collect_holes(&self.value, &mut holes);
+        holes
+    }
+}
+
+fn collect_holes(steps: &[Step], holes: &mut Vec<(LeafKind, usize)>) {
+    for step in steps {
+        match step {
+            Step::Literal(_) => {}
+            Step::Item(kind, column) | Step::Bare(kind, column) => holes.push((*kind, *column)),
+            Step::Nested(inner) => collect_holes(inner, holes),
+        }
+    }
 }
 
 /// The columns that the templates of a run name, numbered as they first appear: the same on both sides.
@@ -260,6 +322,7 @@ impl Columns {
                 path.extend_from_slice(text);
                 KeyPlan::Id(number, text.to_vec())
             }
+            3 => KeyPlan::None,
             _ => return None,
         };
         let kind = rest.byte()?;
@@ -281,6 +344,15 @@ impl Columns {
         if let Some(kind) = LeafKind::of_mark(*rest.0.first()?) {
             rest.byte();
             steps.push(Step::Item(kind, self.number(path, kind)?));
+            return Some(());
+        }
+        if rest.0[0] == NESTED && depth < MAX_DEPTH {
+            rest.byte();
+            let (len, mut inner) = (path.len(), Vec::new());
+            path.push(NESTED);
+            self.steps(rest, path, &mut inner, depth + 1)?;
+            path.truncate(len);
+            steps.push(Step::Nested(inner));
             return Some(());
         }
         let (major, argument) = head(rest)?;

@@ -1,3 +1,5 @@
+use std::sync::LazyLock;
+
 use automerge::transaction::{CommitOptions, Transactable};
 use automerge::{ActorId, AutoCommit, ObjType, ROOT};
 use proptest::prelude::*;
@@ -35,9 +37,21 @@ fn real_changes(saves: usize) -> Vec<Vec<u8>> {
     out
 }
 
+/// Rows as batches and pages have them: known and new ids, nested CBOR, a salted value, a digest.
+fn real_rows() -> Vec<Vec<u8>> {
+    let bytes = |bytes: &[u8]| minicbor::bytes::ByteVec::from(bytes.to_vec());
+    let nested = minicbor::to_vec((1, "走访", [bytes(&[3; 16])])).unwrap();
+    let salted = [&[0xe5; 16][..], b"610799198001010017"].concat();
+    let rows = [bytes(&[9; 16]), bytes(&[7; 32]), bytes(&nested), bytes(&salted), bytes(&[1, 2, 3]), bytes(&[9; 16])];
+    rows.iter().map(|row| minicbor::to_vec((0, row, Some(-5_i64), None::<u8>)).unwrap()).chain([b"\xff no CBOR".to_vec(), Vec::new()]).collect()
+}
+
 fn commit(doc: &mut AutoCommit, time: i64) {
     doc.commit_with(CommitOptions::default().with_time(time));
 }
+
+static TWO: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| real_changes(2));
+static REAL: LazyLock<Vec<u8>> = LazyLock::new(|| pack(&slices(&real_changes(3)), &real_rows()));
 
 fn slices(chunks: &[Vec<u8>]) -> Vec<&[u8]> {
     chunks.iter().map(Vec::as_slice).collect()
@@ -46,12 +60,20 @@ fn slices(chunks: &[Vec<u8>]) -> Vec<&[u8]> {
 #[test]
 fn real_changes_come_back_as_they_were_and_pack_smaller() {
     let chunks = real_changes(20);
-    let packed = pack(&slices(&chunks));
+    let packed = pack(&slices(&chunks), &[]);
     assert_eq!(packed[0], COLUMNS);
-    assert_eq!(unpack(&packed, LIMIT).unwrap(), chunks);
+    assert_eq!(unpack(&packed, LIMIT).unwrap().changes, chunks);
     let plain: Vec<u8> = chunks.concat();
     let zstd = |bytes: &[u8]| zstd::bulk::compress(bytes, 19).unwrap().len();
     assert!(zstd(&packed) * 3 < zstd(&plain) * 2, "{} against {}", zstd(&packed), zstd(&plain));
+}
+
+#[test]
+fn rows_come_back_as_they_were() {
+    let (changes, rows) = (real_changes(2), real_rows());
+    let packed = pack(&slices(&changes), &rows);
+    assert_eq!(packed[0], COLUMNS);
+    assert_eq!(unpack(&packed, LIMIT).unwrap(), Run { changes, rows });
 }
 
 #[test]
@@ -62,57 +84,62 @@ fn what_is_not_a_change_stands_as_it_is_among_changes() {
     let mut wrong = chunks[0].clone();
     wrong[4] ^= 1;
     chunks.push(wrong);
-    let packed = pack(&slices(&chunks));
+    let packed = pack(&slices(&chunks), &[]);
     assert_eq!(packed[0], COLUMNS);
-    assert_eq!(unpack(&packed, LIMIT).unwrap(), chunks);
+    assert_eq!(unpack(&packed, LIMIT).unwrap().changes, chunks);
 }
 
 #[test]
 fn limits_hold() {
     let chunks = real_changes(4);
-    let packed = pack(&slices(&chunks));
+    let packed = pack(&slices(&chunks), &[]);
     let total: usize = chunks.iter().map(Vec::len).sum();
-    assert_eq!(unpack(&packed, total).unwrap(), chunks);
+    assert_eq!(unpack(&packed, total).unwrap().changes, chunks);
     assert_eq!(unpack(&packed, total - 1), Err(WireError::TooLarge("changes")));
     let empties = vec![Vec::new(); 1_000];
-    assert_eq!(unpack(&pack(&slices(&empties)), 100), Err(WireError::TooLarge("changes")));
-    assert!(unpack(&pack(&[&vec![0; MAX_CHANGE + 1]]), LIMIT).is_err());
+    assert_eq!(unpack(&pack(&slices(&empties), &[]), 100), Err(WireError::TooLarge("changes")));
+    assert!(unpack(&pack(&[&vec![0; MAX_CHANGE + 1]], &[]), LIMIT).is_err());
 }
 
 proptest! {
     #[test]
     fn any_bytes_come_back(chunks in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..200), 0..20)) {
-        prop_assert_eq!(unpack(&pack(&slices(&chunks)), LIMIT).unwrap(), chunks);
+        prop_assert_eq!(unpack(&pack(&slices(&chunks), &[]), LIMIT).unwrap().changes, chunks);
+    }
+
+    #[test]
+    fn any_rows_come_back(rows in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..60), 0..20)) {
+        prop_assert_eq!(unpack(&pack(&[], &rows), LIMIT).unwrap().rows, rows);
     }
 
     #[test]
     fn broken_changes_come_back(cuts in prop::collection::vec((any::<prop::sample::Index>(), any::<prop::sample::Index>(), any::<u8>()), 1..8)) {
-        let mut chunks = real_changes(2);
+        let mut chunks = TWO.clone();
         for (which, place, byte) in cuts {
             let which = which.index(chunks.len());
             let place = place.index(chunks[which].len());
             chunks[which][place] = byte;
         }
-        prop_assert_eq!(unpack(&pack(&slices(&chunks)), LIMIT).unwrap(), chunks);
+        prop_assert_eq!(unpack(&pack(&slices(&chunks), &[]), LIMIT).unwrap().changes, chunks);
     }
 
     #[test]
     fn hostile_bytes_end_in_an_error_or_within_the_limit(bytes in prop::collection::vec(any::<u8>(), 0..300), layout in 0_u8..2) {
         let bytes = [&[layout], bytes.as_slice()].concat();
-        if let Ok(chunks) = unpack(&bytes, 10_000) {
-            prop_assert!(chunks.iter().map(Vec::len).sum::<usize>() <= 10_000);
+        if let Ok(run) = unpack(&bytes, 10_000) {
+            prop_assert!(run.changes.iter().chain(&run.rows).map(Vec::len).sum::<usize>() <= 10_000);
         }
     }
 
     #[test]
     fn altered_packs_end_in_an_error_or_within_the_limit(changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6)) {
-        let mut packed = pack(&slices(&real_changes(3)));
+        let mut packed = REAL.clone();
         for (place, byte) in changes {
             let place = place.index(packed.len());
             packed[place] = byte;
         }
-        if let Ok(chunks) = unpack(&packed, 20_000) {
-            prop_assert!(chunks.iter().map(Vec::len).sum::<usize>() <= 20_000);
+        if let Ok(run) = unpack(&packed, 20_000) {
+            prop_assert!(run.changes.iter().chain(&run.rows).map(Vec::len).sum::<usize>() <= 20_000);
         }
     }
 }
