@@ -58,6 +58,9 @@ impl EnrolError {
             Self::Transport(TransportError::Untrusted) => {
                 ("服务器证书不可信,请更换网络或联系镇街中心", "The server's certificate is not trusted; change network or call the town centre")
             }
+            Self::Transport(TransportError::Refused(_)) => {
+                ("中心没有接受入网请求,请稍后重试或联系镇街中心", "The centre did not take the request; try again later or call the town centre")
+            }
             Self::Transport(_) => {
                 ("连不上中心,请检查网络后重试;邀请码仍然有效", "The centre was not reached; check the network and try again, the code still holds")
             }

@@ -21,6 +21,7 @@ use tokio::sync::watch;
 
 use crate::domain::action::{ActionKind, Fields};
 use crate::domain::area::AreaCode;
+use crate::domain::case::kinds::{self, Field};
 use crate::domain::fact::{FactKind, Reveal, Visit};
 use crate::domain::grant::Role;
 use crate::domain::household::{self, HouseholdEdit, Value};
@@ -151,20 +152,21 @@ impl Device {
         Ok(identity)
     }
 
-    /// Reports a new case.
+    /// Reports a new case. It happened now unless the fields say when.
     ///
     /// # Errors
     /// See [`SaveError`]; nothing is saved then.
     pub fn report(&self, fields: Fields) -> Result<Saved, SaveError> {
-        self.saved(self.store.act(None, ActionKind::Report, fields))
+        self.saved(self.store.act(None, ActionKind::Report, self.dated(ActionKind::Report, fields)))
     }
 
-    /// Acts on a case. Author, what he has seen, round and assignment come from the case as it stands here.
+    /// Acts on a case. Author, what he has seen, round and assignment come from the case as it stands here; what was finished or seen was so now,
+    /// unless the fields say when.
     ///
     /// # Errors
     /// See [`SaveError`]; nothing is saved then.
     pub fn act(&self, case: DocId, kind: ActionKind, fields: Fields) -> Result<Saved, SaveError> {
-        self.saved(self.store.act(Some(case), kind, fields))
+        self.saved(self.store.act(Some(case), kind, self.dated(kind, fields)))
     }
 
     /// Adds a household with its persons.
@@ -446,6 +448,18 @@ impl Device {
             runner.saved();
         }
         saved
+    }
+
+    /// Fills in the times that the kind asks for and the form does not have.
+    fn dated(&self, kind: ActionKind, fields: Fields) -> Fields {
+        let wanted = kinds::spec(kind).map_or(&[][..], |spec| spec.fields);
+        let or_now = |time: Option<i64>, field: Field| time.or_else(|| wanted.contains(&field).then(|| self.options.store.env.wall_ms()));
+        Fields {
+            occurred_ms: or_now(fields.occurred_ms, Field::OccurredAt),
+            finished_ms: or_now(fields.finished_ms, Field::FinishedAt),
+            seen_ms: or_now(fields.seen_ms, Field::SeenAt),
+            ..fields
+        }
     }
 
     fn sync_status(&self) -> SyncStatus {

@@ -2,6 +2,7 @@
 
 use fieldgrid_core::device::store::{CaseDetail, CaseFilter, CaseOrder, CaseRow, Page, PageRequest, Saved, StoreError};
 use fieldgrid_core::domain::action::{Fields, Place};
+use fieldgrid_core::domain::case::kinds::{self, Field};
 use fieldgrid_core::domain::case::{Case, Effect, Entry};
 use fieldgrid_core::domain::words;
 use serde::Serialize;
@@ -18,13 +19,13 @@ const E6: f64 = 1e6;
 impl App {
     pub fn report(&self, fields: ActionFields) -> Result<(), Failure> {
         let saved = self.device.report(fields.into_fields()?)?;
-        self.saved(saved)
+        self.acted(saved)
     }
 
     pub fn act(&self, args: Act) -> Result<(), Failure> {
         let case = self.find(&args.case)?;
         let saved = self.device.act(case, args.kind, args.fields.into_fields()?)?;
-        self.saved(saved)
+        self.acted(saved)
     }
 
     pub fn list(&self, args: &List) -> Result<(), Failure> {
@@ -36,10 +37,44 @@ impl App {
         Ok(())
     }
 
+    /// Says what was saved, and whether it takes effect as the case stands here.
+    fn acted(&self, saved: Saved) -> Result<(), Failure> {
+        let Some(entry) = self.own_entry(saved)? else {
+            return self.saved(saved);
+        };
+        let missing: Vec<_> = kinds::spec(entry.action.kind).map(|spec| spec.missing(&entry.action)).unwrap_or_default().into_iter().map(flag).collect();
+        let done = serde_json::json!({ "doc": saved.doc, "edit": saved.edit, "action": entry.id, "effect": entry.effect, "missing": missing });
+        self.out.result(&done, || {
+            let mut text = vec![self.saved_text(saved)];
+            if let Effect::Ineffective(reason) = entry.effect {
+                let reason = self.out.word(words::ineffective(reason));
+                text.push(self.out.say(format_args!("但按本机所见未生效:{reason}"), format_args!("but it has no effect as the case stands here: {reason}")));
+            }
+            if !missing.is_empty() {
+                let missing = missing.join(" ");
+                text.push(self.out.say(format_args!("还缺:{missing}"), format_args!("missing: {missing}")));
+            }
+            text.join("\n")
+        });
+        Ok(())
+    }
+
+    fn own_entry(&self, saved: Saved) -> Result<Option<Entry>, Failure> {
+        let Some(detail) = self.device.case(saved.doc)? else {
+            return Ok(None);
+        };
+        let actions = detail.edits.into_iter().find(|edit| edit.edit == saved.edit).map(|edit| edit.actions).unwrap_or_default();
+        Ok(detail.case.and_then(|case| case.history.into_iter().find(|entry| actions.contains(&entry.id))))
+    }
+
     /// Says what was saved: durable on this phone, not yet at the centre.
     pub fn saved(&self, saved: Saved) -> Result<(), Failure> {
-        self.out.result(&saved, || self.out.say(format_args!("已保存在本机:{}", short(saved.doc)), format_args!("Saved on this phone: {}", short(saved.doc))));
+        self.out.result(&saved, || self.saved_text(saved));
         Ok(())
+    }
+
+    fn saved_text(&self, saved: Saved) -> String {
+        self.out.say(format_args!("已保存在本机:{}", short(saved.doc)), format_args!("Saved on this phone: {}", short(saved.doc)))
     }
 
     pub fn case_line(&self, row: &CaseRow) -> Vec<String> {
@@ -118,6 +153,39 @@ pub fn paged<T: Serialize>(wanted: &args::Page, mut page: impl FnMut(PageRequest
         }
     }
     Ok(page(PageRequest { limit: wanted.limit, after })?)
+}
+
+/// The flag that gives a field; the field's own name where only `--fields` does.
+const fn flag(field: Field) -> &'static str {
+    match field {
+        Field::Category => "--category",
+        Field::Place | Field::Spot => "--address",
+        Field::OccurredAt => "--occurred",
+        Field::Severity => "--severity",
+        Field::Evidence => "--text",
+        Field::Score => "--score",
+        Field::Measure => "--measure",
+        Field::Photo | Field::Photos => "evidence",
+        Field::FinishedAt => "--finished",
+        Field::Reason => "--reason",
+        Field::DueAt => "--due",
+        Field::Result => "--result",
+        Field::Observation => "--observation",
+        Field::SeenAt => "--seen",
+        Field::Grid => "--grid",
+        Field::DuplicateCheck => "--duplicate-check",
+        Field::Org => "--org",
+        Field::Instruction => "--instruction",
+        Field::Targets => "--target",
+        Field::MaxDays => "max_days",
+        Field::Departments => "departments",
+        Field::Decision => "decision",
+        Field::Row => "row",
+        Field::Header => "--title",
+        Field::Conclusion => "--conclusion",
+        Field::Reply => "--reply",
+        Field::Primary => "primary",
+    }
 }
 
 impl ActionFields {
