@@ -227,11 +227,9 @@ impl Inner {
             if summary.wait.is_none() && news.is_none() && self.pace.listen && listening.due() {
                 tokio::select! {
                     opened = self.listen() => match opened {
-                        // What came between the round and the open line is fetched by one more round.
                         Some(line) => {
                             news = Some(line);
                             listening.opened();
-                            continue;
                         }
                         None => listening.failed(),
                     },
@@ -273,6 +271,10 @@ impl Inner {
                 Some(Effect::Apply(answer)) => self.blocking(move |store| store.apply(&answer)).await.map_or_else(Event::StoreFailed, Event::Applied),
                 Some(Effect::FetchPack(pack, offset)) => Event::Pack(self.fetch(pack, offset).await),
                 Some(Effect::ApplyPack(file)) => self.blocking(move |store| store.apply_pack(&file)).await.map_or_else(Event::StoreFailed, Event::PackApplied),
+                Some(Effect::Wipe) if !self.transport.authenticates() => {
+                    tracing::warn!("something that is not known to be the server says that this device is revoked; the store is kept, sync stops");
+                    Event::Due
+                }
                 Some(Effect::Wipe) => {
                     if let Err(fault) = self.blocking(|store| store.wipe()).await {
                         tracing::error!(?fault, "the store of a revoked device could not be wiped; trying again at the next start");

@@ -123,6 +123,10 @@ impl Transport for Line {
     fn news(&self, _: Token) -> BoxFuture<'_, Result<Box<dyn News>, TransportError>> {
         Box::pin(async { Err(TransportError::Status(404)) })
     }
+
+    fn authenticates(&self) -> bool {
+        true
+    }
 }
 
 struct Phone {

@@ -33,8 +33,10 @@ pub trait Transport: Send + Sync + std::fmt::Debug {
     fn enrol(&self, body: Vec<u8>) -> BoxFuture<'_, Result<Vec<u8>, TransportError>>;
     /// Brings a pack's bytes from `offset` on, as far as they come.
     fn pack(&self, token: Token, stream: StreamId, sha256: Hash, offset: u64) -> BoxFuture<'_, PackPart>;
-    /// Listens for "something new".
+    /// Listens for "something new". The first comes at once: nothing falls between a round of sync and the opening of the line.
     fn news(&self, token: Token) -> BoxFuture<'_, Result<Box<dyn News>, TransportError>>;
+    /// Whether what answers is known to be the server. Otherwise nobody's word is enough to wipe a store.
+    fn authenticates(&self) -> bool;
 }
 
 /// An open ear for "something new".
@@ -186,7 +188,7 @@ impl HttpTransport {
             .pool_idle_timeout(Duration::from_secs(90))
             .pool_max_idle_per_host(1)
             .tcp_nodelay(true);
-        if base.host_str().is_some_and(|host| host == "localhost" || host.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback())) {
+        if is_here(&base) {
             builder = builder.no_proxy();
         }
         let client = builder.build().map_err(|_| TransportSetupError::Tls)?;
@@ -271,6 +273,11 @@ impl Transport for HttpTransport {
         Box::pin(self.pack_part(token, stream, sha256, offset))
     }
 
+    /// By TLS, or because it never leaves the machine.
+    fn authenticates(&self) -> bool {
+        self.base.scheme() == "https" || is_here(&self.base)
+    }
+
     fn news(&self, token: Token) -> BoxFuture<'_, Result<Box<dyn News>, TransportError>> {
         Box::pin(async move {
             let mut response = self.get("v1/events", token, |request| request).await?;
@@ -323,6 +330,10 @@ impl EventStream {
         }
         Ok(news)
     }
+}
+
+fn is_here(base: &Url) -> bool {
+    base.host_str().is_some_and(|host| host == "localhost" || host.trim_matches(['[', ']']).parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback()))
 }
 
 fn tls(ca_pem: Option<&[u8]>) -> Result<ClientConfig, TransportSetupError> {

@@ -43,6 +43,7 @@ struct ScriptedTransport {
     asked: Mutex<Vec<Instant>>,
     delay: Duration,
     lines: Mutex<VecDeque<Duration>>,
+    stranger: bool,
 }
 
 impl ScriptedTransport {
@@ -73,6 +74,9 @@ impl Transport for ScriptedTransport {
     fn news(&self, _: Token) -> super::super::transport::BoxFuture<'_, Result<Box<dyn News>, TransportError>> {
         let line = self.lines.lock().unwrap().pop_front();
         Box::pin(async move { line.map(|after| Box::new(OneEvent(Some(after))) as Box<dyn News>).ok_or(TransportError::Status(404)) })
+    }
+    fn authenticates(&self) -> bool {
+        !self.stranger
     }
 }
 
@@ -184,7 +188,7 @@ async fn news_are_fetched_at_once_and_a_line_that_breaks_is_not_hammered() {
     let (runner, _, transport) = runner(ScriptedTransport { lines, ..ScriptedTransport::default() });
     runner.start();
     sleep(Duration::from_secs(41)).await;
-    assert_eq!(gaps(&transport.asked()).len(), 2, "one round more once the line is open, one for the news");
+    assert_eq!(gaps(&transport.asked()), [Duration::from_secs(40)]);
     sleep(Duration::from_secs(3600)).await;
     let opened = 100 - transport.lines.lock().unwrap().len();
     assert!((2..=12).contains(&opened), "opened {opened} times in an hour");
@@ -199,6 +203,14 @@ async fn a_revoked_device_is_wiped_and_stays_silent() {
     assert!(store.wiped.load(Ordering::SeqCst));
     assert_eq!(transport.asked().len(), 1);
     assert_eq!(runner.status().borrow().wait.map(|wait| wait.reason), Some(WaitReason::Revoked));
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobodys_word_but_the_servers_wipes_a_store() {
+    let revoked = TransportError::Refused(ErrorBody { kind: ErrorKind::Revoked, reason: String::new(), retry_after_s: None });
+    let (runner, store, _) = runner(ScriptedTransport { stranger: true, ..ScriptedTransport::failing(1, &revoked) });
+    assert_eq!(runner.sync_once().await.wait.map(|wait| wait.reason), Some(WaitReason::Revoked));
+    assert!(!store.wiped.load(Ordering::SeqCst));
 }
 
 #[tokio::test(start_paused = true)]

@@ -3,6 +3,9 @@ use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 
+use rcgen::{CertificateParams, CertifiedIssuer, KeyPair};
+use rustls::pki_types::PrivateKeyDer;
+
 use super::*;
 use crate::wire::sync::{Answer, Authenticate, Request, StateHash};
 
@@ -211,6 +214,59 @@ async fn news_are_events_with_data_and_not_comments() {
     assert!(heard <= 2);
     let refusing = Server::start(|_| Reply::Send(http("401 Unauthorized", "", &error_body(ErrorKind::Unauthenticated))));
     assert!(matches!(refusing.transport().news(Token([1; 16])).await, Err(TransportError::Refused(_))));
+}
+
+/// A TLS server with a certificate of this CA that holds until this year.
+fn tls_server(ca: &CertifiedIssuer<'_, KeyPair>, until: i32) -> String {
+    let mut params = CertificateParams::new(vec!["localhost".into()]).unwrap();
+    params.not_before = rcgen::date_time_ymd(2000, 1, 1);
+    params.not_after = rcgen::date_time_ymd(until, 1, 1);
+    let key = KeyPair::generate().unwrap();
+    let certificate = params.signed_by(&key, ca).unwrap();
+    let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap().with_no_client_auth();
+    let config = Arc::new(config.with_single_cert(vec![certificate.der().clone()], key).unwrap());
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("https://localhost:{}", listener.local_addr().unwrap().port());
+    thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let mut tls = rustls::StreamOwned::new(rustls::ServerConnection::new(config.clone()).unwrap(), stream);
+            let (mut held, mut buffer) = (Vec::new(), [0; 4096]);
+            while let Ok(n @ 1..) = tls.read(&mut buffer) {
+                held.extend_from_slice(&buffer[..n]);
+                if request_length(&held).is_some() {
+                    let _ = tls.write_all(&http("200 OK", "", b"ok"));
+                    held.clear();
+                }
+            }
+        }
+    });
+    url
+}
+
+fn authority() -> CertifiedIssuer<'static, KeyPair> {
+    let mut params = CertificateParams::new(Vec::new()).unwrap();
+    params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
+}
+
+#[tokio::test]
+async fn a_private_ca_is_trusted_and_a_wrong_clock_is_told_from_a_wrong_server() {
+    let (ours, theirs) = (authority(), authority());
+    let ask = async |url: &str, trusted: &str| HttpTransport::new(url, Some(trusted.as_bytes())).unwrap().sync(vec![1]).await;
+    let (good, expired) = (tls_server(&ours, 4000), tls_server(&ours, 2001));
+    assert_eq!(ask(&good, &ours.pem()).await, Ok(b"ok".to_vec()));
+    assert_eq!(ask(&good, &theirs.pem()).await, Err(TransportError::Untrusted));
+    assert_eq!(HttpTransport::new(&good, None).unwrap().sync(vec![1]).await, Err(TransportError::Untrusted));
+    assert_eq!(ask(&expired, &ours.pem()).await, Err(TransportError::Clock));
+}
+
+#[test]
+fn only_tls_or_this_machine_is_known_to_be_the_server() {
+    for (url, known) in [("https://sync.example.cn", true), ("http://127.0.0.1:8080", true), ("http://[::1]:8080", true), ("http://sync.example.cn", false)] {
+        assert_eq!(HttpTransport::new(url, None).unwrap().authenticates(), known, "{url}");
+    }
 }
 
 #[test]
