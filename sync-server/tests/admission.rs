@@ -1,0 +1,427 @@
+//! What becomes of what phones send: accepted into streams, or each wrong thing with its own verdict, and the rest goes on.
+
+mod common;
+
+use common::{GRID, OTHER_GRID, Phone, TOWN, World, accept, area, dispatch, report};
+use fieldgrid_core::domain::action::{ActionKind, Fields};
+use fieldgrid_core::domain::fact::{Body, Fact, FactKind};
+use fieldgrid_core::domain::grant::Role;
+use fieldgrid_core::domain::id::{Hash, Incarnation};
+use fieldgrid_core::domain::mask::{CaseProgress, HouseholdView};
+use fieldgrid_core::domain::policy::Refusal;
+use fieldgrid_core::domain::server_fact::{CaseNumber, Instruction, Received};
+use fieldgrid_core::env::random;
+use fieldgrid_core::record::Command;
+use fieldgrid_core::wire::batch::{Batch, ChangeItem, Item};
+use fieldgrid_core::wire::entry::Entry;
+use fieldgrid_core::wire::error::ErrorKind;
+use fieldgrid_core::wire::suite::KeyPair;
+use fieldgrid_core::wire::sync::{BatchFault, PageEntry, StreamKind};
+use fieldgrid_core::wire::verdict::Verdict;
+
+#[tokio::test]
+async fn a_case_goes_from_report_to_the_department() {
+    let world = World::new().await;
+    let mut member = world.phone(Role::GridMember, GRID).await;
+    let mut desk = world.phone(Role::TownDispatcher, TOWN).await;
+    let mut handler = world.phone(Role::Department, TOWN).await;
+
+    let (doc, change) = member.report(Some(GRID));
+    let batch = member.changes(vec![change]);
+    let answer = member.sync(&world.town, &[batch.clone()]).await;
+    assert_eq!(member.verdicts(&batch), [Verdict::Accepted]);
+    let grid = answer.pages.iter().find(|page| page.stream == member.stream_of(StreamKind::Grid)).unwrap();
+    assert!(matches!(grid.entries[0], PageEntry::Own(own) if (own.seq, own.first, own.count) == (1, 0, 1)), "own words come back as a reference");
+    assert_eq!(member.bodies::<Received>(FactKind::Received).len(), 1);
+
+    desk.sync(&world.town, &[]).await;
+    assert_eq!(desk.actions(doc).len(), 1);
+    let accepted = desk.act(doc, ActionKind::Accept, accept(Some(GRID)));
+    let dispatched = desk.act(doc, ActionKind::Dispatch, dispatch(world.org));
+    let batch = desk.changes(vec![accepted, dispatched]);
+    desk.sync(&world.town, &[batch.clone()]).await;
+    assert_eq!(desk.verdicts(&batch), [Verdict::Accepted, Verdict::Accepted]);
+
+    member.sync(&world.town, &[]).await;
+    let numbers = member.bodies::<CaseNumber>(FactKind::CaseNumber);
+    assert_eq!(numbers, [CaseNumber { number: format!("HZ{TOWN}202603020001") }]);
+
+    handler.sync(&world.town, &[]).await;
+    assert_eq!(handler.actions(doc), desk.actions(doc), "a dispatch brings the case with its history");
+    assert_eq!(handler.bodies::<CaseNumber>(FactKind::CaseNumber), numbers);
+    assert_eq!(handler.bodies::<Received>(FactKind::Received).iter().map(|received| received.actions.len()).sum::<usize>(), 3);
+    let signed = handler.act(doc, ActionKind::Sign, Fields::default());
+    let batch = handler.changes(vec![signed]);
+    handler.sync(&world.town, &[batch]).await;
+    member.sync(&world.town, &[]).await;
+    assert_eq!(member.actions(doc).len(), 4);
+
+    let detail = world.town.case(doc).unwrap().unwrap();
+    assert_eq!((detail.row.number.as_deref(), detail.row.state), (Some(numbers[0].number.as_str()), detail.case.state));
+    assert!(world.town.verify().unwrap().findings.is_empty());
+}
+
+#[tokio::test]
+async fn a_batch_out_of_its_place_takes_none() {
+    let world = World::new().await;
+    let mut member = world.phone(Role::GridMember, GRID).await;
+    let other = world.phone(Role::GridMember, GRID).await;
+    let (_, first) = member.report(Some(GRID));
+    let (_, second) = member.report(Some(GRID));
+    let (_, third) = member.report(Some(GRID));
+
+    let forged = Batch::seal(member.sealing(), vec![Item::Change(first.clone())], &KeyPair::from_secret(&random(&*world.env)));
+    let foreign = Batch::seal(other.sealing(), vec![Item::Change(first.clone())], &member.key);
+    let one = member.changes(vec![first]);
+    let two = member.changes(vec![second]);
+    let three = member.changes(vec![third]);
+    let mut request = member.request(&[forged, foreign, one.clone(), three.clone(), two.clone()]);
+    request.batches.push(fieldgrid_core::wire::sync::SealedBytes(b"not a batch".to_vec()));
+    let answer = member.ask(&world.town, &request).await.unwrap();
+    let faults: Vec<(u32, BatchFault)> = answer.rejections.iter().map(|rejection| (rejection.index, rejection.fault)).collect();
+    assert_eq!(faults, [(0, BatchFault::Unverified), (1, BatchFault::Foreign), (3, BatchFault::Gap), (5, BatchFault::Malformed)]);
+    assert_eq!(answer.outbox.unwrap().seq, 2);
+
+    member.apply(&world.town, &answer).await;
+    member.sync(&world.town, &[three.clone()]).await;
+    for batch in [&one, &two, &three] {
+        assert_eq!(member.verdicts(batch), [Verdict::Accepted]);
+    }
+}
+
+#[tokio::test]
+async fn what_comes_again_is_not_taken_twice() {
+    let world = World::new().await;
+    let mut member = world.phone(Role::GridMember, GRID).await;
+    let (_, change) = member.report(Some(GRID));
+    let batch = member.changes(vec![change]);
+    // The answer is lost.
+    drop(member.ask(&world.town, &member.request(&[batch.clone()])).await.unwrap());
+    let entries = world.town.verify().unwrap().entries;
+    let answer = member.sync(&world.town, &[batch.clone()]).await;
+    assert_eq!((answer.rejections.len(), world.town.verify().unwrap().entries), (0, entries));
+    assert_eq!(member.verdicts(&batch), [Verdict::Accepted]);
+}
+
+#[tokio::test]
+async fn a_second_head_is_a_fork_and_limits_the_device_to_reports() {
+    let world = World::new().await;
+    let mut member = world.phone(Role::GridMember, GRID).await;
+    let (doc, change) = member.report(Some(GRID));
+    let batch = member.changes(vec![change]);
+    let (_, other) = member.report(Some(GRID));
+    let mut sealing = member.sealing();
+    (sealing.seq, sealing.prev) = (1, Hash::ZERO);
+    let twin = Batch::seal(sealing, vec![Item::Change(other)], &member.key);
+    member.sync(&world.town, &[batch]).await;
+    let answer = member.sync(&world.town, &[twin]).await;
+    assert_eq!(answer.rejections[0].fault, BatchFault::Fork);
+    assert_eq!(member.bodies::<Instruction>(FactKind::Instruction), [Instruction::ReportOnly]);
+
+    // Under a new life, named by what the server holds: reports yes, the rest not until the centre approves.
+    member.incarnation = Incarnation::random(random(&*world.env));
+    let (_, report) = member.report(Some(GRID));
+    let verified = member.act(doc, ActionKind::VerifyPass, Fields::default());
+    let batch = member.changes(vec![report, verified]);
+    member.sync(&world.town, &[batch.clone()]).await;
+    assert_eq!(member.verdicts(&batch), [Verdict::Accepted, Verdict::Refused(Refusal::ReportOnly)]);
+    world.town.approve(member.device).await.unwrap();
+    let (_, _, household) = member.household(GRID, "张三");
+    let batch = member.changes(vec![household]);
+    member.sync(&world.town, &[batch.clone()]).await;
+    assert_eq!(member.verdicts(&batch), [Verdict::Accepted]);
+}
+
+#[tokio::test]
+async fn each_wrong_piece_has_its_verdict_and_the_rest_goes_on() {
+    let world = World::new().await;
+    let mut member = world.phone(Role::GridMember, GRID).await;
+    let mut other = world.phone(Role::GridMember, GRID).await;
+    let (_, good) = member.report(Some(GRID));
+    let (_, foreign) = other.report(Some(GRID));
+    let (_, elsewhere) = {
+        let doc = member.doc();
+        let action = member.action(doc, ActionKind::Report, report(Some("610702002001001")));
+        (doc, member.write(doc, &Command::Act(vec![action])))
+    };
+    let forged = {
+        let doc = member.doc();
+        let mut action = member.action(doc, ActionKind::Report, report(Some(GRID)));
+        action.author.role = Role::TownLeader;
+        member.write(doc, &Command::Act(vec![action]))
+    };
+    let mut malformed = member.report(Some(GRID)).1;
+    malformed.raw.truncate(60);
+    let nothing = { let doc = member.doc(); member.act(doc, ActionKind::Progress, Fields { text: Some("?".into()), ..Fields::default() }) };
+    let own_server_fact = Item::Fact(member.fact(FactKind::Verdict, good.doc, vec![1]));
+    let (household, _, made) = member.household(GRID, "李四");
+    let visit = Item::Fact(member.visit(household));
+    let items = vec![
+        Item::Change(good),
+        Item::Change(foreign),
+        Item::Change(elsewhere),
+        Item::Change(forged),
+        Item::Change(malformed),
+        Item::Change(nothing),
+        own_server_fact,
+        Item::Change(made),
+        visit.clone(),
+        visit,
+    ];
+    let batch = member.seal(items);
+    member.sync(&world.town, &[batch.clone()]).await;
+    let refused = |refusal| Verdict::Refused(refusal);
+    assert_eq!(
+        member.verdicts(&batch),
+        [
+            Verdict::Accepted,
+            refused(Refusal::WrongActor),
+            refused(Refusal::OutOfScope),
+            refused(Refusal::ForgedAuthor),
+            refused(Refusal::Malformed),
+            refused(Refusal::NoSuchRecord),
+            refused(Refusal::NotPermitted),
+            Verdict::Accepted,
+            Verdict::Accepted,
+            Verdict::AlreadyHeld,
+        ]
+    );
+    let (_, next) = member.report(Some(GRID));
+    let batch = member.changes(vec![next]);
+    member.sync(&world.town, &[batch.clone()]).await;
+    assert_eq!(member.verdicts(&batch), [Verdict::Accepted]);
+}
+
+#[tokio::test]
+async fn an_oversized_fact_is_too_large() {
+    let world = World::new().await;
+    let mut member = world.phone(Role::GridMember, GRID).await;
+    let (household, _, made) = member.household(GRID, "李四");
+    let large = member.fact(FactKind::Sensitive, household, vec![7; 17 << 10]);
+    let batch = member.seal(vec![Item::Change(made), Item::Fact(large)]);
+    member.sync(&world.town, &[batch.clone()]).await;
+    assert_eq!(member.verdicts(&batch), [Verdict::Accepted, Verdict::Refused(Refusal::TooLarge)]);
+}
+
+/// A change that no grid member may write, in the middle of a document, with a good one on top.
+fn refused_in_the_middle(member: &mut Phone) -> (fieldgrid_core::domain::id::DocId, ChangeItem, ChangeItem, ChangeItem) {
+    let (doc, first) = member.report(Some(GRID));
+    let mut action = member.action(doc, ActionKind::Supplement, Fields { text: Some("补充".into()), ..Fields::default() });
+    action.author.org = Some(fieldgrid_core::domain::id::OrgId::new(1, [9; 10]));
+    let refused = member.write(doc, &Command::Act(vec![action]));
+    let on_top = member.act(doc, ActionKind::Supplement, Fields { text: Some("再补充".into()), ..Fields::default() });
+    (doc, first, refused, on_top)
+}
+
+#[tokio::test]
+async fn what_stands_on_a_refused_change_is_stranded_and_redone_once() {
+    let world = World::new().await;
+    let mut member = world.phone(Role::GridMember, GRID).await;
+    let (doc, first, refused, on_top) = refused_in_the_middle(&mut member);
+    let one = member.changes(vec![first.clone(), refused.clone()]);
+    let two = member.changes(vec![on_top.clone()]);
+    member.sync(&world.town, &[one.clone(), two.clone()]).await;
+    assert_eq!(member.verdicts(&one), [Verdict::Accepted, Verdict::Refused(Refusal::ForgedAuthor)]);
+    assert_eq!(member.verdicts(&two), [Verdict::Stranded(refused.hash())]);
+
+    // The phone rebuilds from what is confirmed, under a new life, and does the stranded edit again.
+    let redo = |member: &mut Phone| {
+        member.incarnation = Incarnation::random(random(&*member.env));
+        let mut record = fieldgrid_core::record::Record::load(first.kind, [first.raw.as_slice()]).unwrap();
+        let action = member.actions(doc).into_values().find(|action| action.fields.text.as_deref() == Some("再补充")).unwrap();
+        let change = record.write(member.incarnation, &Command::Act(vec![action]), 0).unwrap();
+        ChangeItem { doc, kind: first.kind, edit: Some(on_top.edit_id()), raw: change.raw }
+    };
+    let again = redo(&mut member);
+    let batch = member.changes(vec![again]);
+    member.sync(&world.town, &[batch.clone()]).await;
+    assert_eq!(member.verdicts(&batch), [Verdict::Accepted]);
+
+    let twice = redo(&mut member);
+    let batch = member.changes(vec![twice]);
+    member.sync(&world.town, &[batch.clone()]).await;
+    assert_eq!(member.verdicts(&batch), [Verdict::AlreadyHeld]);
+    assert_eq!(world.town.case(doc).unwrap().unwrap().row.actions, 2);
+}
+
+#[tokio::test]
+async fn a_change_waits_for_what_it_depends_on() {
+    let world = World::new().await;
+    let mut author = world.phone(Role::GridMember, GRID).await;
+    let mut reader = world.phone(Role::GridMember, GRID).await;
+    let (doc, first) = author.report(Some(GRID));
+    // The reader got the report by a bundle, not by the server.
+    reader.records.insert(doc, author.records[&doc].clone());
+    let supplement = reader.act(doc, ActionKind::Supplement, Fields { text: Some("补充".into()), ..Fields::default() });
+    let early = reader.changes(vec![supplement]);
+    reader.sync(&world.town, &[early.clone()]).await;
+    assert_eq!(reader.verdicts(&early), [Verdict::Waiting(first.change_hash())]);
+
+    let batch = author.changes(vec![first]);
+    author.sync(&world.town, &[batch]).await;
+    reader.sync(&world.town, &[]).await;
+    assert_eq!(reader.verdicts(&early), [Verdict::Accepted], "the verdict follows");
+    author.sync(&world.town, &[]).await;
+    assert_eq!(author.actions(doc).len(), 2);
+}
+
+#[tokio::test]
+async fn phones_that_race_on_one_document_all_get_in() {
+    let world = World::new().await;
+    let mut author = world.phone(Role::GridMember, GRID).await;
+    let (doc, _, made) = author.household(GRID, "张三");
+    let batch = author.changes(vec![made]);
+    author.sync(&world.town, &[batch]).await;
+    let mut tasks = tokio::task::JoinSet::new();
+    for n in 0..8 {
+        let mut phone = world.phone(Role::GridMember, GRID).await;
+        let town = world.town.clone();
+        tasks.spawn(async move {
+            let edits: Vec<ChangeItem> = (0..5).map(|i| phone.set(doc, "note", &format!("第{n}-{i}次"))).collect();
+            for edit in edits {
+                let batch = phone.changes(vec![edit]);
+                phone.sync(&town, &[batch.clone()]).await;
+                assert_eq!(phone.verdicts(&batch), [Verdict::Accepted]);
+            }
+        });
+    }
+    while let Some(done) = tasks.join_next().await {
+        done.unwrap();
+    }
+    author.sync(&world.town, &[]).await;
+    assert_eq!(author.records[&doc].changes().len(), 41);
+    assert!(world.town.verify().unwrap().findings.is_empty());
+}
+
+#[tokio::test]
+async fn a_rider_holds_his_own_words_and_nothing_else() {
+    let world = World::new().await;
+    let mut rider = world.phone(Role::Rider, TOWN).await;
+    let mut member = world.phone(Role::GridMember, GRID).await;
+    let mut desk = world.phone(Role::TownDispatcher, TOWN).await;
+    let (_, _, household) = member.household(GRID, "张三");
+    let (_, others) = member.report(Some(GRID));
+    let batch = member.changes(vec![household, others]);
+    member.sync(&world.town, &[batch]).await;
+
+    let (doc, report) = rider.report(None);
+    let batch = rider.changes(vec![report]);
+    rider.sync(&world.town, &[batch.clone()]).await;
+    assert_eq!(rider.verdicts(&batch), [Verdict::Accepted]);
+    desk.sync(&world.town, &[]).await;
+    let accepted = desk.act(doc, ActionKind::Accept, accept(Some(OTHER_GRID)));
+    let batch = desk.changes(vec![accepted]);
+    desk.sync(&world.town, &[batch]).await;
+    let supplement = rider.act(doc, ActionKind::Supplement, Fields { text: Some("旁边还有一处".into()), ..Fields::default() });
+    let batch = rider.changes(vec![supplement]);
+    rider.sync(&world.town, &[batch.clone()]).await;
+    assert_eq!(rider.verdicts(&batch), [Verdict::Accepted]);
+
+    assert_eq!(rider.directory.len(), 1);
+    for entry in &rider.entries[&rider.stream] {
+        match entry {
+            Entry::Change(change) => assert!(rider.sealed.iter().any(|batch| batch.items.contains(&Item::Change(change.clone()))), "only his own changes"),
+            Entry::Fact(fact) => assert!(matches!(fact.kind, FactKind::Verdict | FactKind::View)),
+            other => panic!("{other:?}"),
+        }
+    }
+    let progress = rider.bodies::<CaseProgress>(FactKind::View);
+    assert!(progress.iter().all(|progress| progress.case == doc));
+    assert!(progress.iter().any(|progress| progress.number.is_some()), "he is told that it was accepted");
+
+    // The grid that the acceptance named has the case now, with the rider's words.
+    let mut other = world.phone(Role::GridMember, OTHER_GRID).await;
+    other.sync(&world.town, &[]).await;
+    assert_eq!(other.actions(doc).len(), 3);
+}
+
+#[tokio::test]
+async fn the_desk_sees_households_masked() {
+    let world = World::new().await;
+    let mut member = world.phone(Role::GridMember, GRID).await;
+    let mut desk = world.phone(Role::TownDispatcher, TOWN).await;
+    let (doc, _, made) = member.household(GRID, "张三");
+    let noted = member.set(doc, "note", "有狗");
+    let batch = member.changes(vec![made, noted]);
+    member.sync(&world.town, &[batch]).await;
+    desk.sync(&world.town, &[]).await;
+    assert!(desk.records.is_empty(), "the desk holds no household");
+    let views = desk.bodies::<HouseholdView>(FactKind::View);
+    assert_eq!(views.len(), 1);
+    assert_eq!((views[0].household, views[0].name.as_deref(), views[0].grid), (doc, Some("张*"), Some(area(GRID))));
+    let all = format!("{:?}", desk.facts);
+    assert!(!all.contains("张三") && !all.contains("12812348000"));
+}
+
+#[tokio::test]
+async fn a_decision_that_leaves_out_what_its_phone_was_given_is_stale() {
+    let world = World::new().await;
+    let mut member = world.phone(Role::GridMember, GRID).await;
+    let mut desk = world.phone(Role::TownDispatcher, TOWN).await;
+    let (doc, report) = member.report(Some(GRID));
+    let batch = member.changes(vec![report]);
+    member.sync(&world.town, &[batch]).await;
+    desk.sync(&world.town, &[]).await;
+    let blind = desk.action(doc, ActionKind::Accept, accept(Some(GRID)));
+    let supplement = member.act(doc, ActionKind::Supplement, Fields { text: Some("井盖下有燃气管".into()), ..Fields::default() });
+    let batch = member.changes(vec![supplement]);
+    member.sync(&world.town, &[batch]).await;
+    desk.sync(&world.town, &[]).await;
+    // It was given the supplement, and decides as if it had not been.
+    let change = desk.write(doc, &Command::Act(vec![blind]));
+    let batch = desk.changes(vec![change]);
+    desk.sync(&world.town, &[batch.clone()]).await;
+    assert_eq!(desk.verdicts(&batch), [Verdict::Refused(Refusal::StaleSeen)]);
+}
+
+#[tokio::test]
+async fn what_a_revoked_device_still_sends_is_kept_aside() {
+    let world = World::new().await;
+    let mut member = world.phone(Role::GridMember, GRID).await;
+    let (_, change) = member.report(Some(GRID));
+    let (household, _, made) = member.household(GRID, "张三");
+    let visit = Item::Fact(member.visit(household));
+    let batch = member.seal(vec![Item::Change(change), Item::Change(made), visit]);
+    world.town.revoke(member.device).await.unwrap();
+    let refused = member.ask(&world.town, &member.request(&[batch])).await.unwrap_err();
+    assert_eq!(refused.kind, ErrorKind::Revoked);
+    let phones = world.town.phones().unwrap();
+    let phone = phones.iter().find(|phone| phone.device == member.device).unwrap();
+    assert_eq!((phone.quarantined, phone.batches), (3, 1));
+    assert!(world.town.counts(area(TOWN)).unwrap().cases.is_empty());
+}
+
+#[tokio::test]
+async fn a_superseded_grant_counts_until_its_lease_ends() {
+    let world = World::new().await;
+    let mut member = world.phone(Role::GridMember, GRID).await;
+    let (_, change) = member.report(Some(GRID));
+    let batch = member.changes(vec![change]);
+    world.town.regrant(member.device, Role::GridMember, None, vec![area(OTHER_GRID)]).await.unwrap();
+    world.env.pass(std::time::Duration::from_secs(3 * 86_400));
+    member.sync(&world.town, &[batch.clone()]).await;
+    assert_eq!(member.verdicts(&batch), [Verdict::Accepted], "it was right where it was done");
+    // Eight days on, what is sealed under it is too late; a report is still taken.
+    world.env.pass(std::time::Duration::from_secs(8 * 86_400));
+    let (household, _, made) = member.household(GRID, "张三");
+    let (_, late) = member.report(Some(GRID));
+    let visit = Item::Fact(member.visit(household));
+    let batch = member.seal(vec![Item::Change(made), visit, Item::Change(late)]);
+    member.sync(&world.town, &[batch.clone()]).await;
+    let ended = Verdict::Refused(Refusal::GrantEnded);
+    assert_eq!(member.verdicts(&batch), [ended.clone(), ended, Verdict::Accepted]);
+}
+
+#[tokio::test]
+async fn a_fact_is_written_once() {
+    let world = World::new().await;
+    let mut member = world.phone(Role::GridMember, GRID).await;
+    let (household, _, made) = member.household(GRID, "张三");
+    let visit = member.visit(household);
+    let batch = member.seal(vec![Item::Change(made), Item::Fact(visit.clone())]);
+    member.sync(&world.town, &[batch]).await;
+    let rewritten = Fact { body: Body::Held(member.visit(household).body.clone().hash().0.to_vec()), ..visit.clone() };
+    let batch = member.seal(vec![Item::Fact(visit), Item::Fact(rewritten)]);
+    member.sync(&world.town, &[batch.clone()]).await;
+    assert_eq!(member.verdicts(&batch), [Verdict::AlreadyHeld, Verdict::Refused(Refusal::Rewrite)]);
+}
