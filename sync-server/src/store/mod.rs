@@ -83,7 +83,8 @@ impl dyn Store + '_ {
     /// What `work` says, or [`StoreError`].
     pub async fn write<T: Send + 'static>(&self, work: impl FnOnce(&mut dyn Write) -> Result<T> + Send + 'static) -> Result<T> {
         let (sender, receiver) = tokio::sync::oneshot::channel();
-        self.submit(Box::new(Once { work: Some(work), value: None, sender }))?;
+        // When nobody waits any more, what was done stays done.
+        self.submit(Box::new(Once { work: Some(work), value: None, reply: |answer| drop(sender.send(answer)) }))?;
         receiver.await.map_err(|_| StoreError::Closed)?
     }
 
@@ -92,8 +93,7 @@ impl dyn Store + '_ {
     /// # Errors
     /// [`StoreError::Busy`].
     pub fn note(&self, work: impl FnOnce(&mut dyn Write) -> Result<()> + Send + 'static) -> Result<()> {
-        let (sender, _) = tokio::sync::oneshot::channel();
-        self.submit(Box::new(Once { work: Some(work), value: None, sender }))
+        self.submit(Box::new(Once { work: Some(work), value: None, reply: drop }))
     }
 
     /// As [`write`](Self::write), from a thread that may block.
@@ -101,19 +101,24 @@ impl dyn Store + '_ {
     /// # Errors
     /// What `work` says, or [`StoreError`].
     pub fn write_blocking<T: Send + 'static>(&self, work: impl FnOnce(&mut dyn Write) -> Result<T> + Send + 'static) -> Result<T> {
-        let (sender, receiver) = tokio::sync::oneshot::channel();
-        self.submit(Box::new(Once { work: Some(work), value: None, sender }))?;
-        receiver.blocking_recv().map_err(|_| StoreError::Closed)?
+        let (sender, receiver) = std::sync::mpsc::sync_channel(1);
+        self.submit(Box::new(Once { work: Some(work), value: None, reply: move |answer| drop(sender.send(answer)) }))?;
+        receiver.recv().map_err(|_| StoreError::Closed)?
     }
 }
 
-struct Once<T, F> {
+struct Once<T, F, R> {
     work: Option<F>,
     value: Option<T>,
-    sender: tokio::sync::oneshot::Sender<Result<T>>,
+    reply: R,
 }
 
-impl<T: Send, F: FnOnce(&mut dyn Write) -> Result<T> + Send> Job for Once<T, F> {
+impl<T, F, R> Job for Once<T, F, R>
+where
+    T: Send,
+    F: FnOnce(&mut dyn Write) -> Result<T> + Send,
+    R: FnOnce(Result<T>) + Send,
+{
     fn run(&mut self, tx: &mut dyn Write) -> Result<()> {
         let work = self.work.take().ok_or(StoreError::Closed)?;
         self.value = Some(work(tx)?);
@@ -121,9 +126,8 @@ impl<T: Send, F: FnOnce(&mut dyn Write) -> Result<T> + Send> Job for Once<T, F> 
     }
 
     fn done(self: Box<Self>, outcome: Result<()>) {
-        let Self { value, sender, .. } = *self;
-        // When nobody waits any more, what was done stays done.
-        drop(sender.send(outcome.and_then(|()| value.ok_or(StoreError::Closed))));
+        let Self { value, reply, .. } = *self;
+        reply(outcome.and_then(|()| value.ok_or(StoreError::Closed)));
     }
 }
 
