@@ -78,10 +78,12 @@ CREATE TABLE doc_streams (
 ) WITHOUT ROWID;
 CREATE INDEX doc_streams_stream ON doc_streams (stream);
 
+-- By document: two first saves of one actor in the same second may be the same bytes in two documents.
 CREATE TABLE edits (
-    edit   BLOB PRIMARY KEY,
-    doc    BLOB NOT NULL,
-    change BLOB NOT NULL
+    doc    BLOB NOT NULL REFERENCES docs (id),
+    edit   BLOB NOT NULL,
+    change BLOB NOT NULL,
+    PRIMARY KEY (doc, edit)
 ) WITHOUT ROWID;
 
 -- Changes that are not in their document and never will be: what depends on them is stranded.

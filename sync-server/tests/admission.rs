@@ -399,10 +399,12 @@ async fn a_superseded_grant_counts_until_its_lease_ends() {
     let batch = member.changes(vec![change]);
     world.town.regrant(member.device, Role::GridMember, None, vec![area(OTHER_GRID)]).await.unwrap();
     world.env.pass(std::time::Duration::from_secs(3 * 86_400));
+    member.token = None;
     member.sync(&world.town, &[batch.clone()]).await;
     assert_eq!(member.verdicts(&batch), [Verdict::Accepted], "it was right where it was done");
     // Eight days on, what is sealed under it is too late; a report is still taken.
     world.env.pass(std::time::Duration::from_secs(8 * 86_400));
+    member.token = None;
     let (household, _, made) = member.household(GRID, "张三");
     let (_, late) = member.report(Some(GRID));
     let visit = Item::Fact(member.visit(household));

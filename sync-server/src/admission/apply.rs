@@ -184,7 +184,7 @@ impl Applying<'_> {
         if admitted.sender.reads_own() {
             self.append(admitted.sender.stream, entry)?;
         }
-        self.tx.insert_edit(admitted.edit, doc.doc, admitted.change)?;
+        self.tx.insert_edit(doc.doc, admitted.edit, admitted.change)?;
         for (action, interval) in &admitted.actions {
             self.tx.insert_action(doc.doc, &ActionRow { action: *action, entry, interval: *interval })?;
         }

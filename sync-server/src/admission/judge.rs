@@ -84,7 +84,7 @@ pub(super) struct Judge<'r> {
     pub(super) read: &'r dyn Read,
     pub(super) plan: Plan,
     /// Edits of this request: which change carries each.
-    edits: BTreeMap<Hash, Hash>,
+    edits: BTreeMap<(DocId, Hash), Hash>,
     quota: Quota,
 }
 
@@ -174,7 +174,7 @@ impl Judge<'_> {
             return Ok(Verdict::Refused(Refusal::Malformed));
         }
         let (hash, edit) = (change.change_hash(), change.edit_id());
-        if let Some(held) = self.edits.get(&edit).copied().map_or_else(|| self.read.edit(edit), |held| Ok(Some(held)))? {
+        if let Some(held) = self.edits.get(&(change.doc, edit)).copied().map_or_else(|| self.read.edit(change.doc, edit), |held| Ok(Some(held)))? {
             if held != hash {
                 self.plan.missing.push((change.doc, hash, change.hash(), Missing::HeldOtherwise));
             }
@@ -210,7 +210,7 @@ impl Judge<'_> {
         };
         open.area = Some(area);
         open.record = admitted.record;
-        self.edits.insert(edit, hash);
+        self.edits.insert((change.doc, edit), hash);
         let item = Item::Change(change.clone());
         open.admitted.push(Admitted { origin: work.origin, item, change: hash, edit, sender: Arc::clone(sender), actions });
         Ok(Verdict::Accepted)

@@ -172,8 +172,8 @@ pub trait Read {
     fn docs_in(&self, stream: StreamId) -> Result<Vec<DocRow>>;
     /// Every document.
     fn docs(&self) -> Result<Vec<DocRow>>;
-    /// The change that carries an edit.
-    fn edit(&self, edit: Hash) -> Result<Option<Hash>>;
+    /// The change of a document that carries an edit.
+    fn edit(&self, doc: DocId, edit: Hash) -> Result<Option<Hash>>;
     /// A change that is not in its document: the hash of the item that brought it, and why.
     fn refused(&self, doc: DocId, change: Hash) -> Result<Option<(Hash, Missing)>>;
     /// The actions of a case.
@@ -266,7 +266,7 @@ pub trait Write: Read {
     /// Puts a document into a stream.
     fn insert_doc_stream(&mut self, doc: DocId, at: DocStream) -> Result<()>;
     /// Remembers an edit.
-    fn insert_edit(&mut self, edit: Hash, doc: DocId, change: Hash) -> Result<()>;
+    fn insert_edit(&mut self, doc: DocId, edit: Hash, change: Hash) -> Result<()>;
     /// Remembers a change that is not in its document.
     fn insert_refused(&mut self, doc: DocId, change: Hash, item: Hash, why: Missing) -> Result<()>;
     /// Remembers an action.

@@ -149,8 +149,8 @@ impl<C: Connected> Read for C {
         self.all(&format!("{DOC} ORDER BY id"), [], doc_row)
     }
 
-    fn edit(&self, edit: Hash) -> Result<Option<Hash>> {
-        self.one("SELECT change FROM edits WHERE edit = ?1", [edit.0], |row| bytes(row, 0).map(Hash))
+    fn edit(&self, doc: DocId, edit: Hash) -> Result<Option<Hash>> {
+        self.one("SELECT change FROM edits WHERE doc = ?1 AND edit = ?2", (doc.as_bytes(), edit.0), |row| bytes(row, 0).map(Hash))
     }
 
     fn refused(&self, doc: DocId, change: Hash) -> Result<Option<(Hash, Missing)>> {

@@ -149,9 +149,9 @@ impl Write for Tx<'_> {
         self.run("INSERT INTO doc_streams (doc, stream, joined, through) VALUES (?1, ?2, ?3, ?4)", params).map(drop)
     }
 
-    fn insert_edit(&mut self, edit: Hash, doc: DocId, change: Hash) -> Result<()> {
+    fn insert_edit(&mut self, doc: DocId, edit: Hash, change: Hash) -> Result<()> {
         // Whoever was first has the edit: a twin that was written meanwhile makes the gate run again.
-        let written = self.run("INSERT INTO edits (edit, doc, change) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING", (edit.0, doc.as_bytes(), change.0))?;
+        let written = self.run("INSERT INTO edits (doc, edit, change) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING", (doc.as_bytes(), edit.0, change.0))?;
         if written == 1 { Ok(()) } else { Err(StoreError::Changed) }
     }
 
