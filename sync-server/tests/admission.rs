@@ -152,7 +152,10 @@ async fn each_wrong_piece_has_its_verdict_and_the_rest_goes_on() {
     };
     let mut malformed = member.report(Some(GRID)).1;
     malformed.raw.truncate(60);
-    let nothing = { let doc = member.doc(); member.act(doc, ActionKind::Progress, Fields { text: Some("?".into()), ..Fields::default() }) };
+    let nothing = {
+        let doc = member.doc();
+        member.act(doc, ActionKind::Progress, Fields { text: Some("?".into()), ..Fields::default() })
+    };
     let own_server_fact = Item::Fact(member.fact(FactKind::Verdict, good.doc, vec![1]));
     let (household, _, made) = member.household(GRID, "李四");
     let visit = Item::Fact(member.visit(household));

@@ -75,6 +75,7 @@ async fn a_first_load_comes_as_a_pack_and_goes_on_from_there() {
         assert_eq!(fresh.records[doc].heads(), record.heads());
     }
     assert!(!fresh.entries.contains_key(&fresh.stream_of(StreamKind::Grid)), "by pack, not by pages");
+    assert_eq!(member.packs + fresh.packs, 1, "what one wrote oneself comes as references");
     for file in std::fs::read_dir(world.path("town").join("packs")).unwrap() {
         let pack = Pack::from_file(&std::fs::read(file.unwrap().path()).unwrap(), &fresh.server).unwrap();
         assert!(pack.facts.iter().all(|fact| fact.kind != FactKind::Sensitive));

@@ -72,12 +72,13 @@ pub(crate) fn answer(read: &dyn Read, signer: &dyn Signer, asked: &Asked, pack: 
         answer.directory = Some(listed);
     }
 
+    let own = pages::Own { outbox: state.outbox, sent: &outcome.held };
     let mut reading = Vec::with_capacity(streams.len());
     let mut packed = Vec::new();
     for stream in streams {
         let start = cursors::start(read, &stream, &state)?;
         answer.common.extend(start.common);
-        let by_pack = start.at.seq == 0 && stream.head >= PACK_FROM && stream.key.kind() != StreamKind::Device;
+        let by_pack = start.at.seq == 0 && stream.head >= PACK_FROM && stream.key.kind() != StreamKind::Device && pages::mostly_others(read, &stream, &own)?;
         match by_pack.then(|| pack(&stream)).flatten() {
             Some(file) => {
                 packed.push((stream, file.at.seq));
@@ -87,7 +88,6 @@ pub(crate) fn answer(read: &dyn Read, signer: &dyn Signer, asked: &Asked, pack: 
             None => reading.push(pages::Reading { stream, at: start.at, wanted: start.at.seq < stream.head }),
         }
     }
-    let own = pages::Own { outbox: state.outbox, sent: &outcome.held };
     let holds = grant.as_ref().is_some_and(|grant| grant.role.holds_households());
     let read_now = pages::pages(read, &mut reading, device.stream, &own, holds)?;
     answer.more = read_now.more;

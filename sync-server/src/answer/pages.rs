@@ -42,6 +42,15 @@ pub(super) struct Pages {
     pub(super) more: bool,
 }
 
+/// Whether a stream begins with more of others than a pack is worth: its author needs only references to what he wrote.
+pub(super) fn mostly_others(read: &dyn Read, stream: &StreamRow, own: &Own<'_>) -> Result<bool> {
+    let mut others = 0;
+    for placed in read.placed(stream.id, 0, ROWS)? {
+        others += u64::from(!own.has(read, &placed)?);
+    }
+    Ok(others >= super::PACK_FROM)
+}
+
 /// Fills an answer. The device's own stream comes first (its receipts), then each stream has a fair share, then the room that is left goes to whoever has more.
 pub(super) fn pages(read: &dyn Read, reading: &mut [Reading], own_stream: StreamId, own: &Own<'_>, holds_households: bool) -> Result<Pages> {
     let mut filled = Pages::default();

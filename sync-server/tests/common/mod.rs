@@ -131,6 +131,7 @@ pub struct Phone {
     pub facts: BTreeMap<FactId, Fact>,
     pub anchor: Option<Anchor>,
     pub tell: bool,
+    pub packs: usize,
     pub bytes: Mutex<(usize, usize)>,
 }
 
@@ -165,6 +166,7 @@ impl Phone {
             facts: BTreeMap::new(),
             anchor: None,
             tell: true,
+            packs: 0,
             bytes: Mutex::default(),
         };
         phone.listed(answer.directory);
@@ -242,7 +244,14 @@ impl Phone {
     }
 
     pub fn visit(&self, household: DocId) -> Fact {
-        let visit = Visit { kind: VisitKind::Routine, result: VisitResult::Met, persons: vec![], needs: Some("煤气灶需要检修".into()), next_due_ms: None, cases: vec![] };
+        let visit = Visit {
+            kind: VisitKind::Routine,
+            result: VisitResult::Met,
+            persons: vec![],
+            needs: Some("煤气灶需要检修".into()),
+            next_due_ms: None,
+            cases: vec![],
+        };
         self.fact(FactKind::Visit, household, minicbor::to_vec(visit).unwrap())
     }
 
@@ -360,6 +369,7 @@ impl Phone {
             read.facts.into_iter().for_each(|fact| self.take(&Entry::Fact(fact)));
             self.cursors.insert(pack.at.stream, pack.at);
             self.tell = true;
+            self.packs += 1;
         }
     }
 
@@ -374,8 +384,7 @@ impl Phone {
 
     fn merge(&mut self, doc: DocId, kind: RecordKind, changes: &[Vec<u8>]) {
         let record = self.records.entry(doc).or_insert_with(|| Record::new(kind).unwrap());
-        let new: Vec<&[u8]> =
-            changes.iter().filter(|raw| !record.has(fieldgrid_core::wire::batch::change_hash(raw))).map(Vec::as_slice).collect();
+        let new: Vec<&[u8]> = changes.iter().filter(|raw| !record.has(fieldgrid_core::wire::batch::change_hash(raw))).map(Vec::as_slice).collect();
         record.apply(new).unwrap();
     }
 
@@ -415,13 +424,7 @@ pub fn report(grid: Option<&str>) -> Fields {
 }
 
 pub fn accept(grid: Option<&str>) -> Fields {
-    Fields {
-        category: Some("0201".into()),
-        severity: Some(Severity::Normal),
-        grid: grid.map(area),
-        duplicate_check: Some("none".into()),
-        ..Fields::default()
-    }
+    Fields { category: Some("0201".into()), severity: Some(Severity::Normal), grid: grid.map(area), duplicate_check: Some("none".into()), ..Fields::default() }
 }
 
 pub fn dispatch(org: OrgId) -> Fields {
