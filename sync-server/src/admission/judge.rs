@@ -184,8 +184,9 @@ impl Judge<'_> {
             Ok(info) => info,
             Err(error) => return self.barred(&error, work),
         };
-        for dependency in info.deps.iter().filter(|dependency| !open.record.has(**dependency)) {
-            return self.unmet(*dependency, work);
+        let unmet: Vec<Hash> = info.deps.into_iter().filter(|dependency| !open.record.has(*dependency)).collect();
+        if !unmet.is_empty() {
+            return self.unmet(&unmet, work);
         }
         let admitted = match gate::admit(&open.record, &change.raw, work.origin.incarnation) {
             Ok(admitted) => admitted,
@@ -283,7 +284,7 @@ impl Judge<'_> {
     /// The verdict for a change that the gate bars.
     fn barred(&mut self, error: &GateError, work: &Work<'_>) -> Result<Verdict> {
         Ok(Verdict::Refused(match error {
-            GateError::UnknownDependency(missing) => return self.unmet(*missing, work),
+            GateError::UnknownDependency(missing) => return self.unmet(&[*missing], work),
             GateError::AlreadyHeld => return Ok(Verdict::AlreadyHeld),
             GateError::TooLarge(_) => Refusal::TooLarge,
             GateError::WrongActor => Refusal::WrongActor,
@@ -294,12 +295,16 @@ impl Judge<'_> {
         }))
     }
 
-    /// A dependency that is not in the document: stranded when it never will be, else waiting.
-    fn unmet(&mut self, missing: Hash, work: &Work<'_>) -> Result<Verdict> {
-        let here = self.plan.missing.iter().find(|(doc, change, ..)| *doc == work.change.doc && *change == missing).map(|(_, _, item, _)| *item);
-        if let Some(item) = here.map_or_else(|| self.read.refused(work.change.doc, missing).map(|row| row.map(|(item, _)| item)), |item| Ok(Some(item)))? {
-            return Ok(Verdict::Stranded(item));
+    /// Dependencies that are not in the document: stranded when one of them never will be, else waiting.
+    fn unmet(&mut self, unmet: &[Hash], work: &Work<'_>) -> Result<Verdict> {
+        for dependency in unmet {
+            let here = self.plan.missing.iter().find(|(doc, change, ..)| *doc == work.change.doc && change == dependency).map(|(_, _, item, _)| *item);
+            let before = if here.is_none() { self.read.refused(work.change.doc, *dependency)?.map(|(item, _)| item) } else { None };
+            if let Some(item) = here.or(before) {
+                return Ok(Verdict::Stranded(item));
+            }
         }
+        let missing = unmet.first().copied().unwrap_or_default();
         if work.waited.is_none() {
             if !self.quota.take(Why::Waiting, work.change.raw.len()) {
                 return Ok(Verdict::Refused(Refusal::NoSuchRecord));

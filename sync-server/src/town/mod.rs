@@ -23,7 +23,7 @@ use fieldgrid_core::wire::suite::{KeyPair, Signer};
 
 pub use backup::BackupReport;
 pub use console::{CaseDetail, Counts, Latest, Phone};
-pub use enrol::{InviteCode, InviteOrder};
+pub use enrol::{CODE_VALID, InviteCode, InviteOrder};
 pub use verify::{Finding, Verified};
 
 use crate::admission::{Admission, AdmissionError};
@@ -87,7 +87,6 @@ pub enum TownError {
 /// A town's server, without HTTP.
 #[derive(Debug)]
 pub struct Town {
-    data: PathBuf,
     options: TownOptions,
     env: Arc<dyn Environment>,
     sqlite: Arc<Sqlite>,
@@ -114,7 +113,7 @@ impl Town {
         let packs = Packs::open(data.join(PACKS), Arc::clone(&store), Arc::clone(&signer) as Arc<dyn Signer>, Arc::clone(&env)).map_err(io(data))?;
         let admission = Admission::new(Arc::clone(&store), Arc::clone(&env), options.threads);
         let (packs, attempts) = (Arc::new(packs), enrol::Attempts::default());
-        Ok(Self { data: data.to_owned(), options, env, sqlite, store, signer, keys, admission, packs, news: News::default(), attempts })
+        Ok(Self { options, env, sqlite, store, signer, keys, admission, packs, news: News::default(), attempts })
     }
 
     /// The server's public keys.
