@@ -21,6 +21,7 @@ use super::plan::{Admitted, DocPlan, Plan, Projection, Released};
 use super::sender::{Right, Sender};
 use super::{case, facts, household as households};
 use crate::store::{DeviceRow, DocRow, HeldRow, Missing, Origin, Read, Result, StreamKey, Why};
+use crate::telemetry::metrics::{GATE_SECONDS, timed};
 
 /// Items that one device may have waiting, and their bytes: what a phone can hold back in a day without contact, and no more.
 const MAX_WAITING: (u32, u64) = (500, 4 << 20);
@@ -188,7 +189,7 @@ impl Judge<'_> {
         if !unmet.is_empty() {
             return self.unmet(&unmet, work);
         }
-        let admitted = match gate::admit(&open.record, &change.raw, work.origin.incarnation) {
+        let admitted = match timed(GATE_SECONDS, || gate::admit(&open.record, &change.raw, work.origin.incarnation)) {
             Ok(admitted) => admitted,
             Err(error) => return self.barred(&error, work),
         };

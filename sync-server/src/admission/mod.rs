@@ -27,6 +27,7 @@ use minicbor::bytes::ByteVec;
 use tokio::sync::Semaphore;
 
 use crate::store::{DeviceRow, Read, Store, StoreError, Write};
+use crate::telemetry::metrics as m;
 
 pub(crate) use apply::{SERIAL_FLOOR, day, fact, stored_verdict, stream_for};
 
@@ -109,13 +110,15 @@ impl Admission {
     /// [`AdmissionError`]: nothing was judged, nothing is lost, the same request may come again.
     pub async fn admit(&self, device: DeviceRow, sealed: Vec<SealedBytes>) -> Result<Outcome, AdmissionError> {
         let queued = Arc::clone(&self.queue).try_acquire_owned().map_err(|_| AdmissionError::Busy)?;
+        let waiting = m::Level::raise(m::ADMISSION_WAITING);
         let turn = Arc::clone(&self.threads).acquire_owned().await.map_err(|_| AdmissionError::Busy)?;
+        drop(waiting);
         let (store, env) = (Arc::clone(&self.store), Arc::clone(&self.env));
         // Spawned: a request that is dropped half-way is still judged to its end, so its device finds its verdicts.
         let work = tokio::task::spawn_blocking(move || {
             let outcome = admit(&*store, &env, &device, &sealed);
             drop((turn, queued));
-            outcome
+            outcome.inspect(Outcome::count)
         });
         work.await.map_err(|_| StoreError::Closed)?
     }
@@ -155,6 +158,16 @@ fn prepare(read: &dyn Read, device: DeviceId, batches: &[chain::Decoded], receiv
 }
 
 impl Outcome {
+    fn count(&self) {
+        let Counts { accepted, refused, held } = self.counts;
+        for (outcome, batches) in [("held", self.held.len()), ("rejected", self.rejections.len())] {
+            metrics::counter!(m::BATCHES, "outcome" => outcome).increment(batches as u64);
+        }
+        for (outcome, items) in [("accepted", accepted), ("refused", refused), ("held", held)] {
+            metrics::counter!(m::ITEMS, "outcome" => outcome).increment(items);
+        }
+    }
+
     fn with(self, applied: apply::Applied) -> Self {
         Self { bumped: applied.bumped, counts: applied.counts, ..self }
     }

@@ -1,6 +1,7 @@
 //! Names of the metrics, and the recorder behind `/metrics`. `docs/operations.md` says what to watch.
 
 use std::sync::OnceLock;
+use std::time::Instant;
 
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
@@ -17,8 +18,19 @@ pub const REQUESTS_SHED: &str = "fieldgrid_requests_shed_total";
 /// Event streams that are open.
 pub const EVENT_STREAMS: &str = "fieldgrid_event_streams";
 
-/// From half a millisecond, what an idle sync takes, to half a minute, when the server gives up.
-const SECONDS: &[f64] = &[0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
+/// Batches that devices sent, by `outcome`: `held` (taken now or before), `rejected` (took no place in the outbox).
+pub const BATCHES: &str = "fieldgrid_batches_total";
+/// Pieces of batches, by `outcome`: `accepted`, `refused` (or stranded by a refused one), `held` back (waiting or quarantined).
+pub const ITEMS: &str = "fieldgrid_items_total";
+/// Time in the gate, for each change.
+pub const GATE_SECONDS: &str = "fieldgrid_gate_seconds";
+/// Time of a group's transaction, its flush to disk included.
+pub const COMMIT_SECONDS: &str = "fieldgrid_commit_seconds";
+/// Requests with batches that wait for a thread to be judged on.
+pub const ADMISSION_WAITING: &str = "fieldgrid_admission_waiting";
+
+/// From 50 µs, a small change in the gate, to half a minute, when the server gives up.
+const SECONDS: &[f64] = &[0.00005, 0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
 
 /// The process's recorder, installed at the first call.
 ///
@@ -44,6 +56,19 @@ fn describe() {
     metrics::describe_gauge!(REQUESTS_WAITING, "Requests that wait for their turn.");
     metrics::describe_counter!(REQUESTS_SHED, "Requests turned away, by what there was too little of.");
     metrics::describe_gauge!(EVENT_STREAMS, "Event streams that are open.");
+    metrics::describe_counter!(BATCHES, "Batches that devices sent, by outcome.");
+    metrics::describe_counter!(ITEMS, "Pieces of batches, by outcome.");
+    metrics::describe_histogram!(GATE_SECONDS, "Time in the gate, for each change.");
+    metrics::describe_histogram!(COMMIT_SECONDS, "Time of a group's transaction, its flush to disk included.");
+    metrics::describe_gauge!(ADMISSION_WAITING, "Requests with batches that wait for a thread to be judged on.");
+}
+
+/// Does some work and records how long it took.
+pub fn timed<T>(name: &'static str, work: impl FnOnce() -> T) -> T {
+    let started = Instant::now();
+    let done = work();
+    metrics::histogram!(name).record(started.elapsed());
+    done
 }
 
 /// A gauge that is one higher while this is held, also when what holds it is dropped half-way.

@@ -3,6 +3,7 @@
 
 mod connection;
 mod desk;
+mod engine;
 mod phone;
 mod process;
 mod routes;

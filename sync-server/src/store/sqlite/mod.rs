@@ -14,6 +14,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags};
 
 use super::{Job, Read, Result, Store, StoreError};
+use crate::telemetry::metrics::{COMMIT_SECONDS, timed};
 use write::Tx;
 
 /// Each migration with the `user_version` it leads to is its place in this list, from 1.
@@ -234,7 +235,7 @@ fn write_loop(mut connection: Connection, queue: &Receiver<Box<dyn Job>>) {
         {
             jobs.push(next);
         }
-        let (outcomes, commit) = match commit_group(&mut connection, &mut jobs) {
+        let (outcomes, commit) = match timed(COMMIT_SECONDS, || commit_group(&mut connection, &mut jobs)) {
             Ok(outcomes) => (outcomes, Ok(())),
             Err(error) => (Vec::new(), Err(error)),
         };
