@@ -159,3 +159,73 @@ pub fn address(address: &str) -> String {
     let outside = address[..inside].trim_end_matches(|c: char| c.is_ascii_alphanumeric() || "一二三四五六七八九十甲乙丙丁-–".contains(c));
     outside.to_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::domain::household::Value;
+    use crate::domain::id::PersonId;
+
+    #[test]
+    fn names_phones_and_numbers_are_masked() {
+        for (full, masked) in [("张三", "张*"), ("欧阳娜娜", "欧阳**"), ("欧阳", "欧*"), ("张", "*"), (" 李小明 ", "李**"), ("", "")] {
+            assert_eq!(name(full), masked);
+        }
+        for (full, masked) in [
+            ("13812348000", "138****8000"),
+            ("138-1234-8000", "138****8000"),
+            ("0916-2212345", "0916****"),
+            ("2212345", "****"),
+            ("13812348000/13900000000", "138****8000"),
+            ("无", ""),
+        ] {
+            assert_eq!(phone(full), masked, "{full}");
+        }
+        for (full, masked) in [("610702198001010017", "610702********0017"), ("610702800101001", "610702*****1001"), ("E12345678", "*********")] {
+            assert_eq!(id_no(full), masked);
+        }
+        for (full, shown) in [
+            ("东大街12号3号楼2单元501室", "东大街12号3号楼"),
+            ("人民路5号2单元3层", "人民路5号"),
+            ("华阳村三组18号", "华阳村三组18号"),
+            ("劳动路8号501室", "劳动路8号"),
+        ] {
+            assert_eq!(address(full), shown);
+        }
+    }
+
+    fn text(value: &str) -> Value {
+        Value::Text(value.to_owned())
+    }
+
+    proptest! {
+        #[test]
+        fn a_view_never_holds_what_it_masks(
+            given in "[赵钱孙李欧阳]{1,2}[伟芳娜秀英敏]{1,3}", number in "1[3-9][0-9]{9}", id_number in "[0-9]{17}[0-9X]", care in "[病残独居老人]{2,6}", room in "[1-9]0[1-9]室",
+        ) {
+            let person = [("name", &given), ("phone", &number), ("id_no", &id_number), ("care", &care), ("note", &care)];
+            let mut fields: BTreeMap<String, Value> = person.into_iter().map(|(field, value)| (field.to_owned(), text(value))).collect();
+            fields.insert("relation".to_owned(), text("户主"));
+            fields.insert(format!("tag.{care}"), Value::Bool(true));
+            let household = Household {
+                fields: [("contact", &given), ("phone", &number), ("note", &care), ("room", &room)].into_iter().map(|(field, value)| (field.to_owned(), text(value)))
+                    .chain([("address".to_owned(), text(&format!("东大街12号{room}"))), ("building".to_owned(), text("3幢"))]).collect(),
+                persons: [(PersonId::from_bytes([1; 16]), fields)].into(),
+                ..Household::default()
+            };
+            for class in [MaskClass::Desk, MaskClass::Place, MaskClass::Other(9)] {
+                let view = super::household(DocId::from_bytes([2; 16]), &household, None, class);
+                let words = [&view.address, &view.name, &view.phone].into_iter().flatten().cloned().collect::<Vec<_>>().join(" ");
+                for secret in [&given, &number, &id_number, &care, &room] {
+                    prop_assert!(!words.contains(secret.as_str()), "{words} holds {secret}");
+                }
+                prop_assert_eq!(view.care, u32::from(class == MaskClass::Desk));
+                prop_assert!(class == MaskClass::Desk || (view.name.is_none() && view.phone.is_none() && view.persons == 0));
+            }
+        }
+    }
+}

@@ -5,13 +5,19 @@
 pub mod action;
 pub mod area;
 pub mod case;
+pub mod category;
 pub(crate) mod code;
+pub mod divisions;
 pub mod fact;
 pub mod grant;
 pub mod household;
 pub mod id;
 pub mod mask;
 pub mod policy;
+pub mod quality;
 pub mod server_fact;
 pub mod time;
 pub mod words;
+
+#[cfg(test)]
+mod formats;

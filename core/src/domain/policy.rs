@@ -288,3 +288,6 @@ pub const fn reads(role: Role) -> Reads {
         _ => Reads::Own,
     }
 }
+
+#[cfg(test)]
+mod tests;

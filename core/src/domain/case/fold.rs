@@ -14,7 +14,7 @@ use super::graph::{Graph, Set};
 use super::kinds::Field;
 use super::run::{Judged, Run};
 use super::standing::{Standing, World};
-use super::{Case, CaseFacts, Effect, Entry, Flag, Ineffective, State, header, judge, row};
+use super::{Case, CaseFacts, Effect, Entry, Flag, FlagLevel, Ineffective, State, header, judge, pair, row, rows};
 
 /// Folds a case's actions and the server's facts about it. Any order, duplication or partial delivery of the same set gives the same result.
 #[must_use]
@@ -114,9 +114,19 @@ fn reply(world: &World<'_>, standing: &Standing) -> Option<String> {
     standing.denials.iter().rev().copied().find(|denial| world.graph.saw(*denial, ending)).and_then(said).or_else(|| said(ending))
 }
 
+/// Late decisions that would have voided the CLOSE that stands (R4).
+fn late<'a>(world: &'a World<'_>, standing: &'a Standing) -> impl Iterator<Item = Flag> + 'a {
+    let graph = &world.graph;
+    let close = standing.ending(world).filter(|ending| graph.kind(*ending) == ActionKind::Close);
+    let decisions = move |close: usize| standing.requests.iter().copied().filter(move |at| rows::voids_close(graph.kind(*at)) && graph.concurrent(close, *at));
+    close
+        .into_iter()
+        .flat_map(move |close| decisions(close).map(move |at| Flag { row: 22, level: FlagLevel::Must, actions: pair(graph.id(close), graph.id(at)) }))
+}
+
 /// The flags that stand: row 26 absorbs row 10 for the same decision (R8), and a decision on a flag clears it (R17).
 fn flags(world: &World<'_>, run: &Run, header_flags: Vec<Flag>) -> Vec<Flag> {
-    let all: Vec<Flag> = run.flags.iter().copied().chain(header_flags).collect();
+    let all: Vec<Flag> = run.flags.iter().copied().chain(header_flags).chain(late(world, &run.standing)).collect();
     let decisions: Vec<ActionId> = all.iter().filter(|flag| flag.row == 26).flat_map(|flag| flag.actions).collect();
     let absorbed = |flag: &Flag| flag.row == 10 && flag.actions.iter().any(|id| decisions.contains(id));
     let open: Vec<ActionId> = incomplete(world, &run.standing).into_iter().map(|(at, _)| world.graph.id(at)).collect();

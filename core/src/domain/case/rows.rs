@@ -95,7 +95,6 @@ pub(super) const ROWS: &[Row] = &[
     row(51, &[VerifyPass], &[VerifyPass], same_round),
     row(51, &[Sign], &[Sign], |world, _, a, b| (world.graph.action(a).assignment == world.graph.action(b).assignment).then_some(BOTH)),
     row(54, &[Reopen], &[VerifyFail], |world, run, a, b| same_round(world, run, a, b).map(|_| Ruling { flag: Some(Info), ..BOTH })),
-    row(57, &[Reopen], &[Recall, Dispatch, VerifyPass], reopen_meets_voider),
     Row { number: 1, a: &[Supplement, Rate, Progress], b: ENDINGS, rule: |_, _, _, _| both(Some(Info)), general: true },
     Row { number: 1, a: &[Supplement, Rate, Progress], b: K::ALL, rule: |_, _, _, _| both(None), general: true },
 ];
@@ -218,8 +217,9 @@ fn is_same_assignee(world: &World<'_>, a: usize, b: usize) -> bool {
     !differ(world, a, b, |f| &f.org) && !differ(world, a, b, |f| &f.person)
 }
 
-/// Row 57: the REOPEN stands although its CLOSE was voided.
-fn reopen_meets_voider(world: &World<'_>, run: &Run, reopen: usize, voider: usize) -> Option<Ruling> {
-    let stood_on = |close: usize| world.graph.kind(close) == Close && run.lost_to(close, voider);
-    world.graph.past(reopen).iter().any(stood_on).then_some(Ruling { flag: Some(Info), ..BOTH })
+/// Row 57: the REOPEN stands although the CLOSE it stood on was voided; gives what voided it, which may come later in the order.
+pub(super) fn voider_of_its_close(world: &World<'_>, run: &Run, reopen: usize) -> Option<usize> {
+    let closes = world.graph.past(reopen).iter().filter(|at| world.graph.kind(*at) == Close);
+    let mut voiders = closes.filter_map(|close| run.lost_to(close)).filter(|voider| world.graph.concurrent(*voider, reopen));
+    (world.graph.kind(reopen) == Reopen).then(|| voiders.next()).flatten()
 }

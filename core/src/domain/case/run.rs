@@ -39,6 +39,8 @@ pub(super) struct Run {
     sequence: Vec<usize>,
     /// Actions that a later one in the order took precedence over.
     lost: BTreeMap<usize, Loss>,
+    /// Actions that an earlier one in the order took precedence over, and which.
+    fallen: BTreeMap<usize, usize>,
     pub standing: Standing,
     pub effects: BTreeMap<usize, Effect>,
     pub flags: BTreeSet<Flag>,
@@ -79,6 +81,7 @@ impl Run {
             self.replays += 1;
             self.standing = Standing::default();
             self.effects.clear();
+            self.fallen.clear();
             self.flags.clear();
             for place in 0..self.sequence.len() {
                 if self.step(world, self.sequence[place]) {
@@ -95,9 +98,9 @@ impl Run {
         self.sequence.iter().copied().filter(stands)
     }
 
-    /// Whether `ending` lost to `winner`.
-    pub fn lost_to(&self, ending: usize, winner: usize) -> bool {
-        self.lost.get(&ending).is_some_and(|loss| loss.to == winner)
+    /// What took precedence over an action.
+    pub fn lost_to(&self, at: usize) -> Option<usize> {
+        self.fallen.get(&at).copied().or_else(|| self.lost.get(&at).map(|loss| loss.to))
     }
 
     /// Applies one action. True when it takes precedence over an earlier one, which must then be undone.
@@ -117,6 +120,11 @@ impl Run {
         }
         match self.rule(world, at) {
             Verdict::Stands { ruled, flags } => {
+                let voider = rows::voider_of_its_close(world, self, at);
+                if let Some(voider) = voider {
+                    self.flag(world, 57, FlagLevel::Info, voider, at);
+                }
+                let ruled = ruled || voider.is_some();
                 if let Err(why) = judge::in_merged(world, &self.standing, at, spec)
                     && !ruled
                 {
@@ -126,7 +134,8 @@ impl Run {
                 self.take_effect(world, at, spec);
                 false
             }
-            Verdict::Falls(flag) => {
+            Verdict::Falls(winner, flag) => {
+                self.fallen.insert(at, winner);
                 self.flags.extend(flag);
                 self.note(at, Ineffective::Superseded)
             }
@@ -159,11 +168,7 @@ impl Run {
     /// R4: a late decision fails; one that would have voided a CLOSE asks for the case to be opened again.
     fn too_late(&mut self, world: &World<'_>, at: usize) -> bool {
         if rows::voids_close(world.graph.kind(at)) {
-            let close = self.effective(ActionKind::Close, world).find(|close| world.graph.concurrent(*close, at));
-            if let Some(close) = close {
-                self.flag(world, 22, FlagLevel::Must, close, at);
-                self.standing.requests.push(at);
-            }
+            self.standing.requests.push(at);
         }
         self.note(at, Ineffective::Late)
     }
@@ -178,10 +183,6 @@ impl Run {
 
     fn flag(&mut self, world: &World<'_>, row: u8, level: FlagLevel, a: usize, b: usize) {
         self.flags.insert(Flag { row, level, actions: pair(world.graph.id(a), world.graph.id(b)) });
-    }
-
-    fn effective<'b>(&'b self, kind: ActionKind, world: &'b World<'_>) -> impl Iterator<Item = usize> + 'b {
-        self.standing.effective.iter().copied().filter(move |at| world.graph.kind(*at) == kind)
     }
 
     /// R7, R8: the rows, in order of precedence, between this action and the concurrent effective ones before it.
@@ -210,7 +211,7 @@ impl Run {
                     Holds::B => b,
                 };
                 let final_now = self.replays > MAX_REPLAYS;
-                return if winner == at && !final_now { Verdict::Beats(*other, flag) } else { Verdict::Falls(flag) };
+                return if winner == at && !final_now { Verdict::Beats(*other, flag) } else { Verdict::Falls(*other, flag) };
             }
         }
         Verdict::Stands { ruled: !ruled_pairs.is_empty(), flags }
@@ -220,6 +221,6 @@ impl Run {
 /// What the rows say of an action.
 enum Verdict {
     Stands { ruled: bool, flags: Vec<Flag> },
-    Falls(Option<Flag>),
+    Falls(usize, Option<Flag>),
     Beats(usize, Option<Flag>),
 }

@@ -2,3 +2,5 @@
 
 mod kit;
 mod line;
+mod properties;
+mod rows;
