@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::code::codes;
 use super::household::{self, Fields, Household};
 use super::id::PersonId;
+use super::time::Date;
 use super::words::Words;
 
 codes! {
@@ -66,51 +67,27 @@ pub struct Issue {
     pub kind: IssueKind,
 }
 
-/// A calendar day.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Day {
-    year: u16,
-    month: u8,
-    day: u8,
+/// A day as documents write it: `1980-01-31` or `19800131`; `None` when there is no such day.
+#[must_use]
+pub fn day(text: &str) -> Option<Date> {
+    let digits: String = text.chars().filter(|c| *c != '-').collect();
+    if digits.len() != 8 || !digits.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    let date = Date { year: digits[..4].parse().ok()?, month: digits[4..6].parse().ok()?, day: digits[6..].parse().ok()? };
+    date.days().map(|_| date)
 }
 
-impl Day {
-    /// A day of the Gregorian calendar; `None` when there is no such day.
-    #[must_use]
-    pub const fn new(year: u16, month: u8, day: u8) -> Option<Self> {
-        let leap = year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
-        let days = match month {
-            1 | 3 | 5 | 7 | 8 | 10 | 12 => 31,
-            4 | 6 | 9 | 11 => 30,
-            2 if leap => 29,
-            2 => 28,
-            _ => return None,
-        };
-        if day == 0 || day > days { None } else { Some(Self { year, month, day }) }
-    }
-
-    /// From `1980-01-31` or `19800131`.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        let digits: String = text.chars().filter(|c| *c != '-').collect();
-        if digits.len() != 8 || !digits.bytes().all(|b| b.is_ascii_digit()) {
-            return None;
-        }
-        Self::new(digits[..4].parse().ok()?, digits[4..6].parse().ok()?, digits[6..].parse().ok()?)
-    }
-
-    /// Whole years from this day to `today`.
-    const fn age(self, today: Self) -> u16 {
-        let before_birthday = today.month < self.month || (today.month == self.month && today.day < self.day);
-        today.year.saturating_sub(self.year).saturating_sub(before_birthday as u16)
-    }
+/// Whole years from `birth` to `today`.
+fn age(birth: Date, today: Date) -> i64 {
+    today.year - birth.year - i64::from((today.month, today.day) < (birth.month, birth.day))
 }
 
 /// What a valid identity number says (GB 11643).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct IdNumber {
     /// Digits 7–14.
-    pub birth: Day,
+    pub birth: Date,
     /// The 17th digit is odd.
     pub male: bool,
 }
@@ -128,7 +105,7 @@ pub fn id_number(text: &str) -> Option<IdNumber> {
     if CHECK[(sum % 11) as usize] != bytes[17].to_ascii_uppercase() {
         return None;
     }
-    let birth = std::str::from_utf8(&bytes[6..14]).ok().and_then(Day::parse)?;
+    let birth = std::str::from_utf8(&bytes[6..14]).ok().and_then(day)?;
     Some(IdNumber { birth, male: bytes[16] % 2 == 1 })
 }
 
@@ -150,7 +127,7 @@ pub fn phone_is_usual(phone: &str) -> bool {
 /// What is odd about a household, as of `today`. `id_no` gives the identity number of a person, where the device holds it: the document names only
 /// the fact that has it.
 #[must_use]
-pub fn quality<'a>(household: &Household, today: Day, id_no: impl Fn(PersonId) -> Option<&'a str>) -> Vec<Issue> {
+pub fn quality<'a>(household: &Household, today: Date, id_no: impl Fn(PersonId) -> Option<&'a str>) -> Vec<Issue> {
     let mut issues: Vec<Issue> = head(household, today).into_iter().map(|kind| Issue { person: None, kind }).collect();
     if household.text("phone").is_some_and(|phone| !phone_is_usual(phone)) {
         issues.push(Issue { person: None, kind: IssueKind::Phone });
@@ -161,7 +138,7 @@ pub fn quality<'a>(household: &Household, today: Day, id_no: impl Fn(PersonId) -
     issues
 }
 
-fn head(household: &Household, today: Day) -> Vec<IssueKind> {
+fn head(household: &Household, today: Date) -> Vec<IssueKind> {
     let mut issues = Vec::new();
     let Some((_, head)) = household.head() else { return vec![IssueKind::NoHead] };
     if household.living().filter(|(_, person)| household::is_head(person)).count() > 1 {
@@ -170,17 +147,17 @@ fn head(household: &Household, today: Day) -> Vec<IssueKind> {
     if household::text(head, "ended").is_some() {
         issues.push(IssueKind::HeadEnded);
     }
-    if birth(head).is_some_and(|birth| birth <= today && birth.age(today) < 18) {
+    if birth(head).is_some_and(|birth| birth <= today && age(birth, today) < 18) {
         issues.push(IssueKind::MinorHead);
     }
     issues
 }
 
-fn birth(person: &Fields) -> Option<Day> {
-    household::text(person, "birth").and_then(Day::parse)
+fn birth(person: &Fields) -> Option<Date> {
+    household::text(person, "birth").and_then(day)
 }
 
-fn of_person(person: &Fields, today: Day, id_no: Option<&str>) -> Vec<IssueKind> {
+fn of_person(person: &Fields, today: Date, id_no: Option<&str>) -> Vec<IssueKind> {
     let mut issues = Vec::new();
     let said = |field| household::text(person, field).map(str::trim).filter(|text| !text.is_empty());
     if said("name").is_none() {
@@ -221,7 +198,7 @@ mod tests {
     use super::*;
     use crate::domain::household::Value;
 
-    const TODAY: Day = Day { year: 2026, month: 1, day: 15 };
+    const TODAY: Date = Date { year: 2026, month: 1, day: 15 };
 
     fn fields(pairs: &[(&str, &str)]) -> Fields {
         pairs.iter().map(|(name, value)| ((*name).to_owned(), Value::Text((*value).to_owned()))).collect()
@@ -247,11 +224,11 @@ mod tests {
 
     #[test]
     fn days_are_real() {
-        assert!(Day::parse("2024-02-29").is_some());
-        assert!(Day::parse("2023-02-29").is_none());
-        assert!(Day::parse("1900-02-29").is_none());
-        assert!(Day::parse("2023-13-01").is_none());
-        assert_eq!(Day::parse("1980-01-16").map(|day| day.age(TODAY)), Some(45));
+        assert!(day("2024-02-29").is_some());
+        assert!(day("2023-02-29").is_none());
+        assert!(day("1900-02-29").is_none());
+        assert!(day("2023-13-01").is_none());
+        assert_eq!(day("1980-01-16").map(|birth| age(birth, TODAY)), Some(45));
     }
 
     #[test]

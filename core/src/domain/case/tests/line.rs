@@ -118,9 +118,12 @@ fn reject_and_withdraw_end_a_report() {
     }
 }
 
+/// Does something on a fresh case, and gives the last action.
+type Act = fn(&mut Desk) -> crate::domain::id::ActionId;
+
 #[test]
 fn what_is_not_allowed_is_kept_with_its_reason() {
-    let cases: [(&str, fn(&mut Desk) -> crate::domain::id::ActionId, Ineffective); 10] = [
+    let cases: [(&str, Act, Ineffective); 10] = [
         (
             "a rider accepts",
             |desk| {
