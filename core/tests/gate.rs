@@ -4,6 +4,7 @@
 
 mod common;
 
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use common::{Random, body, chunk, must_be_unhurt, phone, start, write};
@@ -105,4 +106,42 @@ fn nothing_that_passes_hurts() {
     }
     println!("{tried} tampered changes, {passed} passed and hurt nobody; the slowest took {slowest:?}");
     assert!(passed > 0, "a changed letter in a text is another honest change");
+}
+
+fn fuzz(folder: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz").join(folder)
+}
+
+/// What the fuzz target `gate` does with an input.
+fn replay(input: &[u8]) -> bool {
+    let (scene, body) = input.split_first().expect("a scene's number");
+    let (record, phone) = common::scene(*scene);
+    let found = admit(&record, &chunk(1, body), phone);
+    if let Ok(admitted) = &found {
+        must_be_unhurt(&admitted.record);
+    }
+    found.is_ok()
+}
+
+#[test]
+fn what_once_broke_the_gate_does_not_and_the_seeds_are_honest() {
+    let inputs = |folder| std::fs::read_dir(fuzz(folder)).expect("a folder").map(|file| std::fs::read(file.expect("a file").path()).expect("an input"));
+    assert!(inputs("seeds/gate").all(|input| replay(&input)), "a seed that does not pass shows that the format has changed");
+    for input in inputs("crashers/gate").filter(|input| !input.is_empty()) {
+        replay(&input);
+    }
+}
+
+/// Writes `fuzz/seeds/gate`: a scene's number, and the body of an honest change in it.
+#[test]
+#[ignore = "writes the seeds of the fuzz target"]
+fn seeds() {
+    let folder = fuzz("seeds/gate");
+    std::fs::create_dir_all(&folder).expect("a folder for the seeds");
+    for n in 0..16 {
+        let (mut record, phone) = common::scene(n);
+        let change = (0..50).find_map(|choice| write(&mut record, phone, choice)).or_else(|| record.write(phone, &common::household_base(), common::AT).ok());
+        let seed = [&[n], body(&change.expect("something to write").raw)].concat();
+        std::fs::write(folder.join(format!("scene-{n:02}")), seed).expect("a seed");
+    }
 }

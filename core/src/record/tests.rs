@@ -242,3 +242,38 @@ fn what_a_newer_version_added_survives() {
     assert_eq!(newer.get_heads(), older.doc.get_heads());
     assert_eq!(BTreeMap::from_iter(older.sequences.clone()), BTreeMap::from([(phone(1), 2), (phone(7), 1)]));
 }
+
+/// A change as text: its hash, its length and its bytes.
+fn pinned(change: &Change) -> String {
+    let hex: String = change.raw.iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("{} {}\n{hex}", change.hash, change.raw.len())
+}
+
+#[test]
+fn the_bytes_of_genesis_never_change() {
+    let genesis = |kind| {
+        let doc = genesis::document(kind).unwrap();
+        let changes = doc.get_changes(&[]);
+        pinned(&Change::from(&changes[0]))
+    };
+    insta::assert_snapshot!("genesis_case", genesis(RecordKind::Case));
+    insta::assert_snapshot!("genesis_household", genesis(RecordKind::Household));
+}
+
+#[test]
+fn the_bytes_of_each_command_never_change() {
+    let mut case = Record::new(RecordKind::Case).unwrap();
+    insta::assert_snapshot!("act", pinned(&case.write(phone(1), &Command::Act(vec![action("到达现场")]), AT).unwrap()));
+
+    let (mut record, created) = household();
+    insta::assert_snapshot!("create_and_add_person", pinned(&created));
+    let edits = vec![
+        HouseholdEdit::Set("phone".to_owned(), text("12012345678")),
+        HouseholdEdit::Set("tag.独居老人".to_owned(), Value::Bool(true)),
+        HouseholdEdit::Set("updated_at".to_owned(), Value::Int(AT)),
+        HouseholdEdit::SetPerson(person(1), "phone".to_owned(), Value::Null),
+        HouseholdEdit::SetPerson(person(1), "work".to_owned(), text("北关街道办")),
+    ];
+    insta::assert_snapshot!("set_and_set_person", pinned(&record.write(phone(2), &Command::EditHousehold(edits), AT + 60).unwrap()));
+    insta::assert_snapshot!("set_again", pinned(&record.write(phone(1), &set("phone", "12087654321"), AT + 120).unwrap()));
+}

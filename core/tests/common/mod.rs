@@ -188,3 +188,18 @@ impl Random {
         (self.next() % limit.max(1) as u64) as usize
     }
 }
+
+/// Records to try changes on, and whose the next change is: new and used ones, by a newcomer and by one who has written before, with conflicts.
+pub fn scene(n: u8) -> (Record, Incarnation) {
+    let kind = if n % 2 == 0 { RecordKind::Household } else { RecordKind::Case };
+    let (mut record, _) = start(kind);
+    if n & 2 != 0 {
+        let mut other = record.clone();
+        for choice in 0..6 {
+            write(&mut record, phone(1), choice * 7 + choice);
+            write(&mut other, phone(2), choice * 7 + 7 + choice);
+        }
+        record.apply(raws(&other.changes())).expect("honest changes apply");
+    }
+    (if n & 4 == 0 { record } else { Record::new(kind).expect("a known kind") }, phone(1 + 2 * (n >> 3 & 1)))
+}

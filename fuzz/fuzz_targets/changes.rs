@@ -1,0 +1,14 @@
+//! Many changes in one run of bytes: within the limit, and what unpacks, packs and unpacks again to the same.
+#![no_main]
+
+use fieldgrid_core::wire::changes::{pack, unpack};
+
+const LIMIT: usize = 1 << 20;
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| {
+    if let Ok(chunks) = unpack(input, LIMIT) {
+        assert!(chunks.iter().map(Vec::len).sum::<usize>() <= LIMIT);
+        let parts: Vec<&[u8]> = chunks.iter().map(Vec::as_slice).collect();
+        assert_eq!(unpack(&pack(&parts), usize::MAX).as_ref(), Ok(&chunks));
+    }
+});
