@@ -236,8 +236,16 @@ impl Store {
             let durable = last.is_some();
             let piece = |tx: &Transaction<'_>| {
                 let context = self.context_in(tx)?;
-                let mut work =
-                    Work { db: tx, identity, context: &context, applied, documents: BTreeMap::new(), stale: BTreeSet::new(), touched: Touched::default() };
+                let mut work = Work {
+                    db: tx,
+                    identity,
+                    context: &context,
+                    applied,
+                    documents: BTreeMap::new(),
+                    stale: BTreeSet::new(),
+                    delivered: BTreeSet::new(),
+                    touched: Touched::default(),
+                };
                 if let Some(begin) = begin.take() {
                     self.tick(tx)?;
                     begin(tx, &mut work)?;
@@ -483,7 +491,7 @@ fn step_back(db: &Connection, work: &mut Work<'_>, common: &Cursor) -> Result<()
                 .query_map([batch], |row| row.get::<_, [u8; 16]>(0).map(DocId::from_bytes))?
                 .collect::<Result<Vec<_>, _>>()?;
             db.prepare_cached("UPDATE own SET status = 10 WHERE batch = ?1 AND status = 2")?.execute([batch])?;
-            work.stale.extend(docs);
+            work.delivered.extend(docs);
         }
     }
     Ok(())
@@ -548,8 +556,10 @@ struct Work<'a> {
     context: &'a Context,
     applied: &'a mut Applied,
     documents: BTreeMap<DocId, Document>,
-    /// Records whose projections are out of date though no change came.
+    /// Records of which the server's facts say something new.
     stale: BTreeSet<DocId>,
+    /// Records whose own work is further than it was.
+    delivered: BTreeSet<DocId>,
     touched: Touched,
 }
 
@@ -715,7 +725,7 @@ impl Work<'_> {
 
     fn settle(&mut self, row: OwnRow, verdict: Verdict, received_ms: i64) -> Result<(), StoreError> {
         let db = self.db;
-        self.stale.extend(row.doc);
+        self.delivered.extend(row.doc);
         let received = Some(received_ms);
         match verdict {
             Verdict::Accepted => {
@@ -759,18 +769,26 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// Writes the open records and their projections.
+    /// Writes the open records and their projections. Where nothing but the receipt is new, only that is written.
     fn finish(&mut self) -> Result<(), StoreError> {
-        for id in std::mem::take(&mut self.stale) {
-            if !self.documents.contains_key(&id)
-                && let Some(document) = Document::find(self.db, id)?
+        let stale = std::mem::take(&mut self.stale);
+        for id in &stale {
+            if !self.documents.contains_key(id)
+                && let Some(document) = Document::find(self.db, *id)?
             {
-                self.documents.insert(id, document);
+                self.documents.insert(*id, document);
             }
         }
-        for mut document in std::mem::take(&mut self.documents).into_values() {
+        let mut delivered = std::mem::take(&mut self.delivered);
+        for (id, mut document) in std::mem::take(&mut self.documents) {
             document.store(self.db)?;
-            project::document(self.db, self.context, &document, &mut self.touched)?;
+            if document.is_changed() || stale.contains(&id) {
+                delivered.remove(&id);
+                project::document(self.db, self.context, &document, &mut self.touched)?;
+            }
+        }
+        for id in delivered {
+            project::delivery(self.db, id, &mut self.touched)?;
         }
         Ok(())
     }

@@ -22,6 +22,8 @@ pub(super) struct Document {
     parked: Option<String>,
     overlay: Vec<OwnRow>,
     dirty: bool,
+    /// What the record says is another than what its projections show.
+    changed: bool,
 }
 
 /// What became of a change that a stream brought.
@@ -55,6 +57,7 @@ impl Document {
                         parked: row.get(5)?,
                         overlay: Vec::new(),
                         dirty: false,
+                        changed: false,
                     },
                     redos,
                 ))
@@ -104,20 +107,24 @@ impl Document {
             parked,
             overlay: Vec::new(),
             dirty: false,
+            changed: false,
         })
     }
 
     /// Takes a change into the base. One that does not go in is kept aside and the record is parked; a page never stops for it.
     pub(super) fn confirm(&mut self, db: &Connection, raw: &[u8], edit: Option<Hash>) -> Result<Confirmed, StoreError> {
         let hash = change_hash(raw);
-        self.settle(db, hash, edit.unwrap_or(hash))?;
+        let own = self.settle(db, hash, edit.unwrap_or(hash))?;
         if self.base.as_ref().is_some_and(|base| base.has(hash)) {
             return Ok(Confirmed::Already);
         }
         if self.take(raw, hash, edit) {
+            // An own change that moves from the overlay into the base says nothing new.
+            self.changed |= !own;
             self.retry_aside()?;
             return Ok(Confirmed::Taken);
         }
+        self.changed = true;
         let kept = [&edit.unwrap_or(hash).0, raw].concat();
         if !chunks(&self.aside)?.contains(&kept.as_slice()) {
             push(&mut self.aside, &kept);
@@ -161,6 +168,11 @@ impl Document {
         self.base.as_ref().is_some_and(|base| base.has(change))
     }
 
+    /// Whether what the record says is another than what its projections show.
+    pub(super) const fn is_changed(&self) -> bool {
+        self.changed
+    }
+
     /// Whether nothing is confirmed and nothing of one's own is over it.
     pub(super) fn is_bare(&self) -> bool {
         self.count == 0 && self.aside.is_empty() && self.overlay.is_empty()
@@ -170,6 +182,7 @@ impl Document {
     pub(super) fn drop_own(&mut self, db: &Connection, n: i64) -> Result<(), StoreError> {
         own::drop_raw(db, n)?;
         self.overlay.retain(|row| row.n != n);
+        self.changed = true;
         Ok(())
     }
 
@@ -199,18 +212,21 @@ impl Document {
         Ok(())
     }
 
-    /// Own work that this change or edit confirms leaves the overlay. An edit that arrived under another change than the pending one is not done twice.
-    fn settle(&mut self, db: &Connection, hash: Hash, edit: Hash) -> Result<(), StoreError> {
-        for row in &self.overlay {
-            if row.change == hash || row.edit == edit {
-                own::drop_raw(db, row.n)?;
-                if row.change != hash && matches!(row.standing, Standing::New | Standing::Redo) {
-                    own::set(db, row.n, Standing::Received, None, None)?;
-                }
+    /// Own work that this change or edit confirms leaves the overlay; says whether it was the change itself. An edit that arrived under another change than
+    /// the pending one is not done twice.
+    fn settle(&mut self, db: &Connection, hash: Hash, edit: Hash) -> Result<bool, StoreError> {
+        let (mut own, mut other) = (false, false);
+        for row in self.overlay.iter().filter(|row| row.change == hash || row.edit == edit) {
+            own::drop_raw(db, row.n)?;
+            own |= row.change == hash;
+            other |= row.change != hash;
+            if row.change != hash && matches!(row.standing, Standing::New | Standing::Redo) {
+                own::set(db, row.n, Standing::Received, None, None)?;
             }
         }
         self.overlay.retain(|row| row.change != hash && row.edit != edit);
-        Ok(())
+        self.changed |= other;
+        Ok(own)
     }
 
     fn take(&mut self, raw: &[u8], hash: Hash, edit: Option<Hash>) -> bool {
@@ -257,6 +273,7 @@ impl Document {
             }
         }
         rest.iter().for_each(|kept| push(&mut self.aside, kept));
+        self.changed = true;
         if self.aside.is_empty() {
             self.parked = None;
         }

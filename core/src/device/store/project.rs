@@ -41,7 +41,7 @@ impl View {
 /// Writes a record's projections. Own work that no longer fits over the base asks for a rebuild.
 pub(super) fn document(db: &Connection, context: &Context, document: &Document, touched: &mut Touched) -> Result<(), StoreError> {
     touched.status = true;
-    delivery(db, document.n, document.id)?;
+    delivery(db, document.id, touched)?;
     let Ok((record, whole)) = document.record() else {
         return Ok(());
     };
@@ -76,14 +76,15 @@ pub(super) fn written(db: &Connection, context: &Context, document: &Document, r
 }
 
 /// Writes where a record's own work is.
-pub(super) fn delivery(db: &Connection, n: i64, doc: DocId) -> Result<(), StoreError> {
+pub(super) fn delivery(db: &Connection, doc: DocId, touched: &mut Touched) -> Result<(), StoreError> {
     let delivery = own::of_record(db, doc)?;
-    db.prepare_cached("UPDATE documents SET delivery = ?2, reason = ?3, received_ms = ?4 WHERE n = ?1")?.execute(params![
-        n,
+    db.prepare_cached("UPDATE documents SET delivery = ?2, reason = ?3, received_ms = ?4 WHERE doc = ?1")?.execute(params![
+        doc.as_bytes(),
         delivery.state.code(),
         delivery.reason.map(|reason| reason.code()),
         delivery.received_ms
     ])?;
+    *touched = Touched { cases: true, households: true, visits: true, status: true, ..*touched };
     Ok(())
 }
 

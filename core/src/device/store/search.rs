@@ -2,7 +2,7 @@
 //! are found anywhere in a longer run. Latin words and digits are found from their beginning, and long numbers also by their last four digits, which is
 //! how people name a phone or a case.
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use super::StoreError;
 
@@ -82,9 +82,9 @@ fn flush_word(terms: &mut Vec<String>, word: &mut String) {
 /// Indexes a record's text in place of what was indexed before.
 pub(super) fn index(db: &Connection, n: i64, texts: &[&str]) -> Result<(), StoreError> {
     let text = segment(texts);
-    let changed = db.prepare_cached("UPDATE search SET text = ?2 WHERE rowid = ?1")?.execute(params![n, text])?;
-    if changed == 0 {
-        db.prepare_cached("INSERT INTO search (rowid, text) VALUES (?1, ?2)")?.execute(params![n, text])?;
+    let before: Option<String> = db.prepare_cached("SELECT text FROM search WHERE rowid = ?1")?.query_row([n], |row| row.get(0)).optional()?;
+    if before.as_ref() != Some(&text) {
+        db.prepare_cached("INSERT OR REPLACE INTO search (rowid, text) VALUES (?1, ?2)")?.execute(params![n, text])?;
     }
     Ok(())
 }

@@ -132,7 +132,7 @@ impl Store {
                 attempt: 0,
             }
             .insert(db)?;
-            project::delivery(db, document.n, subject)?;
+            project::delivery(db, document.id, touched)?;
             touched.status = true;
             Ok(fact.id)
         })
@@ -229,7 +229,7 @@ fn save(db: &Connection, store: &Store, context: &Context, doc: DocId, command: 
     };
     row.n = row.insert(db)?;
     document.push_own(row);
-    project::delivery(db, document.n, doc)?;
+    project::delivery(db, doc, touched)?;
     project::written(db, context, &document, &record, touched)?;
     touched.status = true;
     Ok(Saved { doc, edit: hash })
