@@ -15,6 +15,9 @@ pub mod suite;
 pub mod sync;
 pub mod verdict;
 
+#[cfg(test)]
+mod tests;
+
 use error::WireError;
 
 /// The protocol version that this code speaks; in every request, answer and batch.

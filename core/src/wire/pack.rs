@@ -44,15 +44,20 @@ impl Pack {
     /// # Errors
     /// When zstd fails, which it does only out of memory.
     pub fn to_file(&self, level: i32, signer: &dyn Signer) -> Result<Vec<u8>, WireError> {
-        let chunks: Vec<&[u8]> = self.docs.iter().flat_map(|doc| doc.changes.iter().map(Vec::as_slice)).collect();
-        let count = |len: usize| u32::try_from(len).unwrap_or(u32::MAX);
-        let docs = self.docs.iter().map(|doc| encode(DocHead(doc.doc, doc.kind, count(doc.changes.len()), (!doc.edits.is_empty()).then(|| doc.edits.clone()))));
-        let rows: Vec<_> = docs.chain(self.facts.iter().map(encode)).collect();
-        let plain = encode(Body { docs: count(self.docs.len()), contents: SealedBytes(changes::pack(&chunks, &rows)) });
+        let plain = self.plain_body();
         let packed = zstd::bulk::compress(&plain, level).map_err(|_| WireError::Malformed("zstd"))?;
         let head = encode(FileHead { version: super::VERSION, at: self.at, body: Hash::of(&[&packed]) });
         let signature = signer.sign(Purpose::Pack, &head);
         Ok(encode(File { head: SealedBytes(head), signature, body: SealedBytes(packed) }))
+    }
+
+    /// What the file holds compressed.
+    pub(super) fn plain_body(&self) -> Vec<u8> {
+        let chunks: Vec<&[u8]> = self.docs.iter().flat_map(|doc| doc.changes.iter().map(Vec::as_slice)).collect();
+        let count = |len: usize| u32::try_from(len).unwrap_or(u32::MAX);
+        let docs = self.docs.iter().map(|doc| encode(DocHead(doc.doc, doc.kind, count(doc.changes.len()), (!doc.edits.is_empty()).then(|| doc.edits.clone()))));
+        let rows: Vec<_> = docs.chain(self.facts.iter().map(encode)).collect();
+        encode(Body { docs: count(self.docs.len()), contents: SealedBytes(changes::pack(&chunks, &rows)) })
     }
 
     /// Reads and verifies a file.

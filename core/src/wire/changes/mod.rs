@@ -32,12 +32,18 @@ pub struct Run {
 /// Packs raw chunks and rows, in order: compressed, but for random bytes.
 #[must_use]
 pub fn pack(changes: &[&[u8]], rows: &[Vec<u8>]) -> Vec<u8> {
+    let plain = pack_plain(changes, rows);
     if let Some(mut packed) = pack::pack(changes, rows)
+        && packed.len() + 1 < plain.len()
         && unpack::unpack(&packed, usize::MAX).is_ok_and(|run| run.changes == changes && run.rows == rows)
     {
         packed.insert(0, COLUMNS);
         return packed;
     }
+    plain
+}
+
+fn pack_plain(changes: &[&[u8]], rows: &[Vec<u8>]) -> Vec<u8> {
     let number = |len: usize| u32::try_from(len).unwrap_or(u32::MAX).to_be_bytes();
     let mut out = vec![PLAIN];
     out.extend(number(rows.len()));

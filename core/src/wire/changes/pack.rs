@@ -260,9 +260,12 @@ impl Packer {
 
 /// Appends bytes through PPMd, after their plain and their packed length.
 fn put_model(out: &mut Vec<u8>, plain: &[u8]) -> Option<()> {
-    let mut encoder = Ppmd7Encoder::new(Vec::new(), PPMD_ORDER, ppmd_memory(plain.len())).ok()?;
-    encoder.write_all(plain).ok()?;
-    let packed = encoder.finish(false).ok()?;
+    let mut packed = Vec::new();
+    if !plain.is_empty() {
+        let mut encoder = Ppmd7Encoder::new(packed, PPMD_ORDER, ppmd_memory(plain.len())).ok()?;
+        encoder.write_all(plain).ok()?;
+        packed = encoder.finish(false).ok()?;
+    }
     put_uint(out, plain.len() as u64);
     put_bytes(out, &packed);
     Some(())

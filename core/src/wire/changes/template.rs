@@ -290,15 +290,25 @@ fn collect_holes(steps: &[Step], holes: &mut Vec<(LeafKind, usize)>) {
 /// The columns that the templates of a run name, numbered as they first appear: the same on both sides.
 #[derive(Debug, Default)]
 pub(super) struct Columns {
-    numbers: HashMap<(Vec<u8>, LeafKind), usize>,
+    /// Places in operations: the place a step leads to from another place. Each costs its step and no more, however deep it lies.
+    places: HashMap<(usize, Vec<u8>), usize>,
+    numbers: HashMap<(usize, LeafKind), usize>,
     /// What each column holds.
     pub kinds: Vec<LeafKind>,
 }
 
 impl Columns {
-    fn number(&mut self, path: &[u8], kind: LeafKind) -> Option<usize> {
+    /// The place above all others.
+    const TOP: usize = 0;
+
+    fn place(&mut self, from: usize, step: &[u8]) -> usize {
+        let next = self.places.len() + 1;
+        *self.places.entry((from, step.to_vec())).or_insert(next)
+    }
+
+    fn number(&mut self, place: usize, kind: LeafKind) -> Option<usize> {
         let next = self.kinds.len();
-        let number = *self.numbers.entry((path.to_vec(), kind)).or_insert(next);
+        let number = *self.numbers.entry((place, kind)).or_insert(next);
         if number == next {
             self.kinds.push(kind);
         }
@@ -308,18 +318,19 @@ impl Columns {
     /// Reads a template; `None` when it is not one.
     pub fn plan(&mut self, template: &[u8]) -> Option<Plan> {
         let mut rest = Reader(template);
-        let mut path = vec![rest.byte()?];
-        let key = match path[0] {
+        let pattern = rest.byte()?;
+        let mut place = self.place(Self::TOP, &[pattern]);
+        let key = match pattern {
             0 => KeyPlan::OwnId,
             1 => {
                 let text = rest.bytes()?;
-                path.extend_from_slice(text);
+                place = self.place(place, text);
                 KeyPlan::Text(text.to_vec())
             }
             2 => {
-                let number = self.number(b"key", LeafKind::IdText)?;
+                let number = self.number(Self::TOP, LeafKind::IdText)?;
                 let text = rest.bytes()?;
-                path.extend_from_slice(text);
+                place = self.place(place, text);
                 KeyPlan::Id(number, text.to_vec())
             }
             3 => KeyPlan::None,
@@ -328,51 +339,51 @@ impl Columns {
         let kind = rest.byte()?;
         let mut value = Vec::new();
         match rest.byte()? {
-            0 => value.push(Step::Bare(LeafKind::Bytes, self.number(&path, LeafKind::Bytes)?)),
+            0 => value.push(Step::Bare(LeafKind::Bytes, self.number(place, LeafKind::Bytes)?)),
             1 => {
                 let leaf = LeafKind::of_mark(rest.byte()?)?;
-                value.push(Step::Bare(leaf, self.number(&path, leaf)?));
+                value.push(Step::Bare(leaf, self.number(place, leaf)?));
             }
-            2 => self.steps(&mut rest, &mut path, &mut value, 0)?,
+            2 => self.steps(&mut rest, place, &mut value, 0)?,
             _ => return None,
         }
         (rest.0.is_empty() && kind < 16).then_some(Plan { key, kind, value })
     }
 
-    fn steps(&mut self, rest: &mut Reader<'_>, path: &mut Vec<u8>, steps: &mut Vec<Step>, depth: usize) -> Option<()> {
+    fn steps(&mut self, rest: &mut Reader<'_>, place: usize, steps: &mut Vec<Step>, depth: usize) -> Option<()> {
         let start = *rest;
-        if let Some(kind) = LeafKind::of_mark(*rest.0.first()?) {
+        let mark = *rest.0.first()?;
+        if let Some(kind) = LeafKind::of_mark(mark) {
             rest.byte();
-            steps.push(Step::Item(kind, self.number(path, kind)?));
+            steps.push(Step::Item(kind, self.number(place, kind)?));
             return Some(());
         }
-        if rest.0[0] == NESTED && depth < MAX_DEPTH {
+        if depth == MAX_DEPTH && mark >> 5 != 7 {
+            return None;
+        }
+        if mark == NESTED {
             rest.byte();
-            let (len, mut inner) = (path.len(), Vec::new());
-            path.push(NESTED);
-            self.steps(rest, path, &mut inner, depth + 1)?;
-            path.truncate(len);
+            let mut inner = Vec::new();
+            let place = self.place(place, &[NESTED]);
+            self.steps(rest, place, &mut inner, depth + 1)?;
             steps.push(Step::Nested(inner));
             return Some(());
         }
         let (major, argument) = head(rest)?;
         literal(steps, &start.0[..start.0.len() - rest.0.len()]);
-        let len = path.len();
         match major {
-            4 if depth < MAX_DEPTH => {
+            4 => {
                 for index in 0..argument {
-                    path.extend([0x80, index as u8]);
-                    self.steps(rest, path, steps, depth + 1)?;
-                    path.truncate(len);
+                    let place = self.place(place, &[0x80, index as u8]);
+                    self.steps(rest, place, steps, depth + 1)?;
                 }
             }
-            5 if depth < MAX_DEPTH => {
+            5 => {
                 for _ in 0..argument {
                     let key = map_key(rest)?;
                     literal(steps, key);
-                    path.extend_from_slice(key);
-                    self.steps(rest, path, steps, depth + 1)?;
-                    path.truncate(len);
+                    let place = self.place(place, key);
+                    self.steps(rest, place, steps, depth + 1)?;
                 }
             }
             7 => {}

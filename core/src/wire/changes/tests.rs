@@ -102,6 +102,8 @@ fn limits_hold() {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
     #[test]
     fn any_bytes_come_back(chunks in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..200), 0..20)) {
         prop_assert_eq!(unpack(&pack(&slices(&chunks), &[]), LIMIT).unwrap().changes, chunks);

@@ -29,8 +29,9 @@ pub(super) fn unpack(packed: &[u8], limit: usize) -> Result<Run, WireError> {
     };
     let mut run = Run::default();
     for _ in 0..changes {
-        let raw = unpacker.change().ok_or_else(malformed)?;
-        spend(raw.len())?;
+        let (raw, ops) = unpacker.change().ok_or_else(malformed)?;
+        // Eight for each operation, which takes more than that in a real chunk: equal empty ones take time and hardly a byte.
+        spend(raw.len().max(8 * ops))?;
         run.changes.push(raw);
     }
     for _ in 0..rows {
@@ -52,7 +53,7 @@ fn model(rest: &mut Reader<'_>, limit: usize) -> Result<Vec<u8>, WireError> {
         return Err(WireError::TooLarge("changes"));
     }
     let mut plain = vec![0; len];
-    let read = Ppmd7Decoder::new(packed, PPMD_ORDER, ppmd_memory(len)).is_ok_and(|mut decoder| decoder.read_exact(&mut plain).is_ok());
+    let read = len == 0 || Ppmd7Decoder::new(packed, PPMD_ORDER, ppmd_memory(len)).is_ok_and(|mut decoder| decoder.read_exact(&mut plain).is_ok());
     if read { Ok(plain) } else { Err(WireError::Malformed("changes")) }
 }
 
@@ -131,12 +132,12 @@ impl<'a> Unpacker<'a> {
         &mut self.streams[stream as usize]
     }
 
-    fn change(&mut self) -> Option<Vec<u8>> {
+    fn change(&mut self) -> Option<(Vec<u8>, usize)> {
         let form = self.stream(Stream::Forms).uint()?;
         let Some(template) = form.checked_sub(1) else {
             let raw = self.stream(Stream::Raw).bytes()?.to_vec();
             self.known.stands(&raw);
-            return (raw.len() <= MAX_CHANGE).then_some(raw);
+            return (raw.len() <= MAX_CHANGE).then_some((raw, 0));
         };
         let mut template = Reader(self.change_templates.get(usize::try_from(template).ok()?)?);
         let (rest, extra) = (template.bytes()?, template.bytes()?);
@@ -176,7 +177,7 @@ impl<'a> Unpacker<'a> {
         let chunk = Chunk { deps: hashes, actor: bytes, seq, start_op, time, rest, columns: columns.collect::<Option<_>>()?, extra };
         let (raw, hash) = chunk.write();
         self.known.made(hash, actor, &chunk, &deps, taken.len());
-        (raw.len() <= MAX_CHANGE).then_some(raw)
+        (raw.len() <= MAX_CHANGE).then_some((raw, taken.len()))
     }
 
     fn deps(&mut self) -> Option<(Vec<Dep>, Vec<Hash>)> {
