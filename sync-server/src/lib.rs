@@ -5,12 +5,14 @@
 //! - [`store`]: rows and transactions. No rules.
 //! - [`town`]: all of it as one thing, for HTTP, the console and the commands.
 //! - [`http`]: routes, TLS, limits. Thin.
+//! - [`console`]: pages for people. Reads through the store; writes as a device does.
 //! - [`command`]: what the program can be told to do.
 
 pub mod admission;
 pub mod answer;
 pub mod command;
 pub mod config;
+pub mod console;
 pub mod divisions;
 pub mod http;
 pub mod store;

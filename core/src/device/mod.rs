@@ -26,7 +26,7 @@ use crate::domain::fact::{FactKind, Reveal, Visit};
 use crate::domain::grant::Role;
 use crate::domain::household::{self, HouseholdEdit, Value};
 use crate::domain::id::{DeviceId, DocId, FactId, Hash, OrgId, PersonId};
-use crate::record::{Command, RecordKind};
+use crate::record::{Command, Record, RecordKind};
 use crate::wire::enrol::Invite;
 
 use enrol::EnrolError;
@@ -345,6 +345,14 @@ impl Device {
     /// Storage.
     pub fn records(&self) -> Result<Vec<(DocId, RecordKind)>, StoreError> {
         self.store.records()
+    }
+
+    /// A record as it stands here, own work included: for programs that compare or convert.
+    ///
+    /// # Errors
+    /// Storage.
+    pub fn record(&self, record: DocId) -> Result<Option<Record>, StoreError> {
+        self.store.record(record)
     }
 
     /// A record as an Automerge file, own work included, for other programs; `None` when it is not here.

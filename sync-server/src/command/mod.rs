@@ -2,6 +2,7 @@
 
 mod backup;
 mod config;
+mod demo;
 mod devices;
 mod grids;
 mod import_divisions;
@@ -55,6 +56,8 @@ Settings can be flags (--listen), environment variables (FIELDGRID_LISTEN) or li
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// A real town with a dozen phones that go offline and come back, watched in a browser · 演示.
+    Demo(demo::Demo),
     /// Serve phones until SIGTERM or Ctrl-C · 启动服务.
     #[command(long_about = serve::LONG)]
     Serve(serve::Serve),
@@ -90,6 +93,9 @@ pub enum Command {
 /// Why a command did not do it.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
+    /// The demo.
+    #[error(transparent)]
+    Demo(#[from] demo::Trouble),
     /// The settings.
     #[error(transparent)]
     Config(#[from] ConfigError),
@@ -173,6 +179,7 @@ pub fn main(line: impl IntoIterator<Item = impl Into<OsString>>) -> ExitCode {
 async fn run(parsed: settings::Parsed, out: &mut dyn Write) -> Result<(), Failure> {
     let common = &parsed.cli.common;
     match &parsed.cli.command {
+        Command::Demo(demo) => Ok(demo.run(out).await?),
         Command::Serve(serve) => serve.run(common).await,
         Command::ImportDivisions(import) => import.run(common, out).await,
         Command::Grids(grids) => grids.run(common, out).await,

@@ -128,6 +128,17 @@ impl Town {
         Hash::of(&[&self.keys.root.0])
     }
 
+    /// The server's clock, milliseconds since 1970.
+    #[must_use]
+    pub fn now_ms(&self) -> i64 {
+        self.env.wall_ms()
+    }
+
+    /// The store, for what compares everything.
+    pub(crate) fn store(&self) -> &dyn Store {
+        &*self.store
+    }
+
     /// Whether the store takes a write just now.
     pub async fn writable(&self) -> bool {
         self.store.write(|_| Ok(())).await.is_ok()

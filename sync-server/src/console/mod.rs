@@ -1,0 +1,264 @@
+//! The supervisors' console: pages for people, rendered here. It reads through the store; what a supervisor does goes through admission as a device's batch.
+//!
+//! The first room is a town: cases by state, the list, what arrives, the phones. It keeps itself fresh by server-sent events and works without JavaScript too.
+
+mod view;
+mod words;
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use askama::Template;
+use axum::Form;
+use axum::Router;
+use axum::extract::{Path, Query, Request, State as Shared};
+use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, COOKIE, REFERRER_POLICY, SET_COOKIE, X_CONTENT_TYPE_OPTIONS};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::middleware::{self, Next};
+use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::{Html, IntoResponse, Redirect, Response};
+use axum::routing::{get, post};
+use fieldgrid_core::domain::area::AreaCode;
+use fieldgrid_core::domain::case::State;
+use fieldgrid_core::domain::id::{DeviceId, DocId, Hash};
+use futures_util::stream::{Stream, unfold};
+use serde::Deserialize;
+
+use crate::store::StoreError;
+use crate::town::{Town, TownError};
+use view::{Board, CasePage};
+use words::Labels;
+
+/// Pages refresh at most this often.
+const CALM: Duration = Duration::from_millis(700);
+/// Nothing but what the console serves itself runs or loads in its pages.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+
+/// What a phone says of itself, where someone in this process knows.
+#[derive(Debug, Clone, Copy)]
+pub struct PhoneSays {
+    /// Whether it has signal.
+    pub online: bool,
+    /// Edits it has not sent.
+    pub unsent: u32,
+}
+
+/// Knows phones of this very process: the demo's.
+pub trait PhoneBoard: Send + Sync + std::fmt::Debug {
+    /// What the phone says, when it is one of those.
+    fn phone(&self, device: DeviceId) -> Option<PhoneSays>;
+}
+
+/// The console of one server.
+#[derive(Debug)]
+pub struct Console {
+    /// The server.
+    pub town: Arc<Town>,
+    /// The town that the first page shows.
+    pub home: AreaCode,
+    /// What opens it; none where only this machine can reach it.
+    pub key: Option<String>,
+    /// Phones of this process.
+    pub phones: Option<Arc<dyn PhoneBoard>>,
+}
+
+type App = Arc<Console>;
+
+/// The console's routes, all under `/console`.
+pub fn router(console: Console) -> Router {
+    let app = Arc::new(console);
+    let rooms = Router::new()
+        .route("/console", get(home))
+        .route("/console/towns/{town}", get(town))
+        .route("/console/towns/{town}/board", get(board))
+        .route("/console/cases/{case}", get(case))
+        .route("/console/events", get(events))
+        .route_layer(middleware::from_fn_with_state(Arc::clone(&app), guard));
+    Router::new()
+        .merge(rooms)
+        .route("/console/key", post(enter))
+        .route("/console/assets/{file}", get(asset))
+        .layer(middleware::from_fn(safe_headers))
+        .with_state(app)
+}
+
+#[derive(Template)]
+#[template(path = "console/town.html")]
+struct TownPage<'a> {
+    t: &'a Labels,
+    board: Board,
+}
+
+#[derive(Template)]
+#[template(path = "console/board.html")]
+struct BoardPart<'a> {
+    t: &'a Labels,
+    board: Board,
+}
+
+#[derive(Template)]
+#[template(path = "console/case.html")]
+struct CaseDetail<'a> {
+    t: &'a Labels,
+    case: CasePage,
+}
+
+#[derive(Template)]
+#[template(path = "console/key.html")]
+struct KeyPage<'a> {
+    t: &'a Labels,
+    wrong: bool,
+}
+
+#[derive(Debug, Deserialize)]
+struct Ask {
+    state: Option<State>,
+    lang: Option<String>,
+}
+
+async fn home(Shared(app): Shared<App>) -> Redirect {
+    Redirect::to(&format!("/console/towns/{}", app.home))
+}
+
+async fn town(Shared(app): Shared<App>, Path(area): Path<AreaCode>, Query(ask): Query<Ask>, headers: HeaderMap) -> Result<Response, Failure> {
+    let t = labels(&ask, &headers);
+    let board = read_board(app, area, ask.state, t).await?;
+    Ok(page(&TownPage { t, board }, &ask)?.into_response())
+}
+
+async fn board(Shared(app): Shared<App>, Path(area): Path<AreaCode>, Query(ask): Query<Ask>, headers: HeaderMap) -> Result<Response, Failure> {
+    let t = labels(&ask, &headers);
+    let board = read_board(app, area, ask.state, t).await?;
+    Ok(page(&BoardPart { t, board }, &ask)?.into_response())
+}
+
+async fn case(Shared(app): Shared<App>, Path(id): Path<DocId>, Query(ask): Query<Ask>, headers: HeaderMap) -> Result<Response, Failure> {
+    let t = labels(&ask, &headers);
+    let found = blocking(move || Ok(app.town.case(id)?.map(|detail| CasePage::of(&detail, t, app.town.now_ms())))).await?;
+    let case = found.ok_or(Failure::NotFound)?;
+    Ok(page(&CaseDetail { t, case }, &ask)?.into_response())
+}
+
+async fn read_board(app: App, area: AreaCode, filter: Option<State>, t: &'static Labels) -> Result<Board, Failure> {
+    blocking(move || Board::read(&app.town, area, filter, t, app.phones.as_deref())).await
+}
+
+/// Says `news` whenever something was committed, no oftener than a person can read.
+async fn events(Shared(app): Shared<App>) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
+    let news = unfold(app.town.all_news(), |mut commits| async move {
+        commits.changed().await.ok()?;
+        tokio::time::sleep(CALM).await;
+        commits.borrow_and_update();
+        Some((Ok(Event::default().event("news").data("")), commits))
+    });
+    Sse::new(news).keep_alive(KeepAlive::default())
+}
+
+async fn asset(Path(file): Path<String>) -> Response {
+    let (kind, bytes): (_, &'static [u8]) = match file.as_str() {
+        "console.css" => ("text/css; charset=utf-8", include_bytes!("../../assets/console.css")),
+        "htmx.js" => ("text/javascript", include_bytes!("../../assets/htmx-4.0.1.min.js")),
+        "hx-sse.js" => ("text/javascript", include_bytes!("../../assets/hx-sse-4.0.1.min.js")),
+        _ => return StatusCode::NOT_FOUND.into_response(),
+    };
+    ([(CONTENT_TYPE, kind), (CACHE_CONTROL, "max-age=3600")], bytes).into_response()
+}
+
+#[derive(Deserialize)]
+struct Key {
+    key: String,
+}
+
+async fn enter(Shared(app): Shared<App>, headers: HeaderMap, Form(said): Form<Key>) -> Result<Response, Failure> {
+    let t = labels(&Ask { state: None, lang: None }, &headers);
+    match &app.key {
+        Some(key) if same(key, &said.key) => {
+            let cookie = format!("key={}; Path=/console; HttpOnly; SameSite=Strict; Max-Age=43200", proof(key));
+            Ok(([(SET_COOKIE, cookie)], Redirect::to("/console")).into_response())
+        }
+        _ => Ok((StatusCode::FORBIDDEN, Html(KeyPage { t, wrong: true }.render()?)).into_response()),
+    }
+}
+
+/// Lets in who has the key; everyone else sees the page that asks for it.
+async fn guard(Shared(app): Shared<App>, request: Request, next: Next) -> Result<Response, Failure> {
+    let open = app.key.as_ref().is_none_or(|key| cookie(request.headers(), "key").is_some_and(|said| same(&proof(key), said)));
+    if open {
+        return Ok(next.run(request).await);
+    }
+    let t = labels(&Ask { state: None, lang: None }, request.headers());
+    Ok((StatusCode::UNAUTHORIZED, Html(KeyPage { t, wrong: false }.render()?)).into_response())
+}
+
+async fn safe_headers(request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static("same-origin"));
+    response
+}
+
+/// What the cookie holds: not the key itself.
+fn proof(key: &str) -> String {
+    Hash::of(&[b"fieldgrid console\0", key.as_bytes()]).to_string()
+}
+
+/// Equal, in a time that does not tell where they differ: their hashes are compared.
+fn same(a: &str, b: &str) -> bool {
+    Hash::of(&[a.as_bytes()]) == Hash::of(&[b.as_bytes()])
+}
+
+fn labels(ask: &Ask, headers: &HeaderMap) -> &'static Labels {
+    let said = ask.lang.as_deref().or_else(|| cookie(headers, "lang"));
+    Labels::of(said.unwrap_or("zh"))
+}
+
+fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(COOKIE)?.to_str().ok()?.split(';').find_map(|pair| pair.trim().strip_prefix(name)?.strip_prefix('='))
+}
+
+fn page(template: &impl Template, ask: &Ask) -> Result<Response, Failure> {
+    let mut response = Html(template.render()?).into_response();
+    if let Some(lang) = &ask.lang {
+        let lang = if lang.starts_with("en") { "en" } else { "zh" };
+        response
+            .headers_mut()
+            .insert(SET_COOKIE, HeaderValue::from_str(&format!("lang={lang}; Path=/console; SameSite=Lax; Max-Age=31536000")).map_err(|_| Failure::NotFound)?);
+    }
+    Ok(response)
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, TownError> + Send + 'static) -> Result<T, Failure> {
+    tokio::task::spawn_blocking(work).await.map_err(|_| Failure::Store(StoreError::Closed.into()))?.map_err(Failure::Store)
+}
+
+#[derive(Debug)]
+enum Failure {
+    NotFound,
+    Store(TownError),
+    Page(askama::Error),
+}
+
+impl From<askama::Error> for Failure {
+    fn from(error: askama::Error) -> Self {
+        Self::Page(error)
+    }
+}
+
+impl IntoResponse for Failure {
+    fn into_response(self) -> Response {
+        match self {
+            Self::NotFound => (StatusCode::NOT_FOUND, "没有找到。Not found.").into_response(),
+            Self::Store(error) => {
+                tracing::error!(%error, "a console page could not be read");
+                (StatusCode::SERVICE_UNAVAILABLE, "暂时无法读取,请稍后再试。The store did not answer; try again in a moment.").into_response()
+            }
+            Self::Page(error) => {
+                tracing::error!(%error, "a console page could not be rendered");
+                (StatusCode::INTERNAL_SERVER_ERROR, "页面出错,已记录。The page failed; it was logged.").into_response()
+            }
+        }
+    }
+}
