@@ -1,5 +1,7 @@
 //! What is said about any record: finding it by what a person types, showing it, searching.
 
+use std::collections::BTreeSet;
+
 use fieldgrid_core::device::Detail;
 use fieldgrid_core::device::store::{Delivery, DeliveryState, EditRow, Hit, PageRequest, VisitRow};
 use fieldgrid_core::domain::id::DocId;
@@ -44,7 +46,10 @@ impl App {
         let mut found: Vec<DocId> = Vec::new();
         let typed = typed.trim().to_lowercase();
         if typed.len() >= SHORTEST && typed.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-') {
-            found = self.device.records()?.into_iter().map(|(doc, _)| doc).filter(|doc| doc.to_string().ends_with(&typed)).collect();
+            let held = self.device.records()?.into_iter().map(|(doc, _)| doc);
+            let refused = self.device.outbox()?.into_iter().filter_map(|edit| edit.doc);
+            let ends: BTreeSet<DocId> = held.chain(refused).filter(|doc| doc.to_string().ends_with(&typed)).collect();
+            found.extend(ends);
         }
         if found.is_empty() {
             let hits = self.device.search(&typed, PageRequest::first(20))?.rows;
