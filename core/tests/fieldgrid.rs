@@ -32,6 +32,7 @@ fn the_key_is_made_once_for_its_owner_only_and_with_a_warning() {
     std::fs::write(&key, "ab".repeat(32)).unwrap();
     let wrong = fieldgrid(folder.path(), &["status"]);
     assert_eq!(code(&wrong), Some(7));
+    assert_eq!(String::from_utf8(wrong.stderr).unwrap().lines().count(), 1, "one reason, and nothing from beneath");
     std::fs::remove_file(&key).unwrap();
     assert_eq!(code(&fieldgrid(folder.path(), &["status"])), Some(7), "a store whose key is gone gets no new one");
 }
