@@ -191,7 +191,7 @@ impl Random {
 
 /// Records to try changes on, and whose the next change is: new and used ones, by a newcomer and by one who has written before, with conflicts.
 pub fn scene(n: u8) -> (Record, Incarnation) {
-    let kind = if n % 2 == 0 { RecordKind::Household } else { RecordKind::Case };
+    let kind = if n.is_multiple_of(2) { RecordKind::Household } else { RecordKind::Case };
     let (mut record, _) = start(kind);
     if n & 2 != 0 {
         let mut other = record.clone();
