@@ -38,7 +38,7 @@ pub struct Common {
 /// Where phones find the server; also printed into invitations.
 #[derive(Debug, Clone, Args)]
 pub struct PublicUrl {
-    /// The address phones use, as it is printed into invitations: https://grid.example.cn · 手机访问的地址.
+    /// The address phones use, as it is printed into invitations: `https://grid.example.cn` · 手机访问的地址.
     #[arg(long, value_name = "URL", env = "FIELDGRID_PUBLIC_URL", default_value = "http://127.0.0.1:8610", value_parser = base_url)]
     pub public_url: String,
 }
