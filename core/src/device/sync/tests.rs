@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::domain::id::StreamId;
+use crate::domain::words::Words;
 use crate::wire::sync::Cursor;
 
 /// No clock, and randomness from a seed (SplitMix64).
