@@ -12,6 +12,8 @@
 
 mod rows;
 pub mod sqlite;
+#[cfg(test)]
+pub(crate) mod suite;
 
 use std::collections::BTreeMap;
 use std::fmt;

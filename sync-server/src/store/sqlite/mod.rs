@@ -264,3 +264,20 @@ fn commit_group(connection: &mut Connection, jobs: &mut [Box<dyn Job>]) -> Resul
     tx.commit()?;
     Ok(outcomes)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::Sqlite;
+    use crate::store::Store;
+    use crate::store::suite::store_suite;
+
+    fn open() -> (Arc<dyn Store>, tempfile::TempDir) {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Arc::new(Sqlite::open(&dir.path().join("town.db")).unwrap());
+        (store, dir)
+    }
+
+    store_suite!(open);
+}
