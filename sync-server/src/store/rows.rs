@@ -77,7 +77,7 @@ pub struct StreamRow {
     pub head: u64,
     /// The chain after it.
     pub chain: Hash,
-    /// The epoch in which the next entry is numbered.
+    /// The epoch in which its first entry was numbered.
     pub epoch: u32,
 }
 

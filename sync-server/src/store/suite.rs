@@ -248,7 +248,7 @@ pub(crate) fn epochs_begin_where_the_streams_are(store: Arc<dyn Store>) {
     assert_eq!(read.epochs_of(stream(1)).unwrap(), [(1, 1), (9, 2)]);
     assert_eq!(read.epochs_of(stream(2)).unwrap(), [(1, 1), (9, 1)]);
     assert_eq!(read.epochs_of(stream(3)).unwrap(), [(9, 1)]);
-    assert_eq!(read.stream(stream(1)).unwrap().unwrap().epoch, 9);
+    assert_eq!(read.stream(stream(1)).unwrap().unwrap().epoch, 1);
 }
 
 pub(crate) fn serials_go_on_above_the_floor(store: Arc<dyn Store>) {

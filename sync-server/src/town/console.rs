@@ -104,16 +104,16 @@ impl Town {
         Ok(Some(CaseDetail { case: fold(doc, &actions, &facts), row }))
     }
 
-    /// Every document of the town as an Automerge file, one after the other.
+    /// Every document of the town, loaded one after the other.
     ///
     /// # Errors
     /// [`TownError::Store`], or what `each` says.
-    pub fn export(&self, mut each: impl FnMut(RecordKind, DocId, Vec<u8>) -> Result<(), TownError>) -> Result<usize, TownError> {
+    pub fn export(&self, mut each: impl FnMut(RecordKind, DocId, &Record) -> Result<(), TownError>) -> Result<usize, TownError> {
         let read = self.store.read()?;
         let docs = read.docs()?;
         for doc in &docs {
             if let Some(record) = record(&*read, doc.id)? {
-                each(doc.kind, doc.id, record.save())?;
+                each(doc.kind, doc.id, &record)?;
             }
         }
         Ok(docs.len())

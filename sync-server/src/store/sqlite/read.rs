@@ -36,7 +36,7 @@ trait Query: Connected {
 
 impl<C: Connected + ?Sized> Query for C {}
 
-const STREAM: &str = "SELECT id, kind, area, org, device, head, chain, (SELECT max(epoch) FROM epochs) FROM streams";
+const STREAM: &str = "SELECT id, kind, area, org, device, head, chain, (SELECT min(epoch) FROM epoch_streams WHERE stream = id) FROM streams";
 const PLACED: &str = "SELECT s.seq, s.chain, e.id, e.hash, e.fact_kind, e.incarnation, e.batch, e.item, length(e.body)
     FROM stream_entries s JOIN entries e ON e.id = s.entry WHERE s.stream = ?1";
 const DOC: &str = "SELECT id, kind, area, heads, changes, author FROM docs";
