@@ -101,7 +101,7 @@ impl Report {
             self.typed += 1;
             self.typed_offline += usize::from(entry.offline);
             let (doc, there) = match entry.typed {
-                Typed::Edit(saved) => (saved.doc, read.edit(saved.edit)?.is_some()),
+                Typed::Edit(saved) => (saved.doc, read.edit(saved.doc, saved.edit)?.is_some()),
                 Typed::Fact(doc, id) => (doc, read.fact(id)?.is_some()),
             };
             let rows = match rows.entry(doc) {
