@@ -1,5 +1,7 @@
 //! What phones are told: little when nothing is new, packs for a first load, the last common position after a restore.
 
+#![expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
+
 mod common;
 
 use std::sync::Arc;

@@ -1,5 +1,7 @@
 //! The real phone's store against the town, without a network between them: both agree to the byte, and nothing typed is lost.
 
+#![expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
+
 mod common;
 
 use std::sync::Arc;

@@ -1,5 +1,7 @@
 //! Looking after a town: what verify finds, what a backup refuses, what a newer database is told.
 
+#![expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
+
 mod common;
 
 use std::sync::Arc;

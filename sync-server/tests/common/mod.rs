@@ -1,6 +1,7 @@
 //! A town and hand-made phones: each seals real batches, so that it can also seal wrong ones.
 
 #![allow(dead_code, reason = "each test file uses its part")]
+#![expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -396,7 +397,7 @@ impl Phone {
             Entry::Fact(Fact { kind: FactKind::Verdict, body: Body::Held(body), .. }) => Some(minicbor::decode::<BatchVerdict>(body).unwrap()),
             _ => None,
         });
-        said.filter(|said| said.batch == batch.hash()).last().expect("every batch in its place has a verdict")
+        said.rev().find(|said| said.batch == batch.hash()).expect("every batch in its place has a verdict")
     }
 
     pub fn verdicts(&self, batch: &Batch) -> Vec<Verdict> {
