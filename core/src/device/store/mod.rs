@@ -19,10 +19,14 @@ mod open;
 mod outbox;
 mod own;
 mod project;
+mod prove;
 mod purge;
 mod query;
 mod rebuild;
 mod search;
+mod session;
+mod view;
+mod work;
 mod write;
 
 #[cfg(test)]
@@ -40,7 +44,7 @@ pub use observe::{Topic, Watch};
 pub use open::{OpenError, OpenOptions};
 pub use outbox::{Prepare, Prepared};
 pub use own::{Delivery, DeliveryState, Standing};
-pub use query::{
+pub use view::{
     CaseDetail, CaseFilter, CaseOrder, CaseRow, EditRow, Hit, HouseholdDetail, HouseholdFilter, HouseholdRow, Names, Page, PageRequest, PageToken, Status,
     StreamRow, VisitRow,
 };
@@ -228,9 +232,9 @@ impl Store {
                 name: answer.name.clone(),
             };
             meta::put(tx, meta::IDENTITY, &enrolled)?;
-            apply::put_grant(tx, grant.id, grant.issued_ms, &answer.grant)?;
+            session::put_grant(tx, grant.id, grant.issued_ms, &answer.grant)?;
             for info in &answer.directory {
-                apply::list_stream(tx, info)?;
+                session::list_stream(tx, info)?;
             }
             let stamp = self.inner.env.stamp();
             meta::put(tx, meta::ANCHOR, &crate::domain::time::Anchor { server_ms: answer.now_ms, stamp })?;

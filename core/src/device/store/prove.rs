@@ -1,0 +1,136 @@
+//! Proof: an answer's pages are followed entry by entry from the cursors, and where they end is held against the server's signature.
+
+use std::collections::btree_map::Entry as Slot;
+use std::collections::{BTreeMap, BTreeSet};
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::meta::{self, Identity, Renew};
+use super::{StoreError, outbox};
+use crate::domain::id::{DocId, Hash, StreamId};
+use crate::wire::batch::{Batch, Item};
+use crate::wire::entry::{Entry, chain};
+use crate::wire::sync::{Answer, BatchFault, Cursor, OutboxHead, OwnRange, PageEntry};
+
+use super::apply::{ApplyError, i64_of};
+
+/// An entry at its proved place.
+pub(super) struct Step {
+    pub(super) at: Cursor,
+    pub(super) entry: Entry,
+}
+
+impl Step {
+    /// The record that it loads.
+    pub(super) const fn record(&self) -> Option<DocId> {
+        match &self.entry {
+            Entry::Change(change) => Some(change.doc),
+            Entry::Join(join) => Some(join.doc),
+            Entry::Leave(_) => None,
+            Entry::Fact(fact) => fact.subject,
+        }
+    }
+}
+
+/// Whether the server holds something in this device's outbox that this store never made. References to own batches would not fit then: the pages are
+/// left, and asked for again whole.
+pub(super) fn contradicts(db: &Connection, answer: &Answer) -> Result<bool, StoreError> {
+    if answer.rejections.iter().any(|rejection| matches!(rejection.fault, BatchFault::Fork | BatchFault::Foreign)) {
+        return Ok(true);
+    }
+    let copied = meta::get(db, meta::RENEW)? == Some(Renew::Copied);
+    match &answer.outbox {
+        Some(head) if head.seq > 0 && !copied => Ok(batch_at(db, head)?.is_none()),
+        _ => Ok(false),
+    }
+}
+
+/// The batch that the server names as the last it holds.
+pub(super) fn batch_at(db: &Connection, head: &OutboxHead) -> Result<Option<i64>, StoreError> {
+    Ok(db
+        .prepare_cached("SELECT n FROM batches WHERE incarnation = ?1 AND seq = ?2 AND hash = ?3 AND void = 0")?
+        .query_row(params![head.incarnation.as_bytes(), i64_of(head.seq), head.hash.0], |row| row.get(0))
+        .optional()?)
+}
+
+/// Follows the pages entry by entry from the cursors, and holds the end against the server's signature. Own ranges are looked up in own batches.
+pub(super) fn prove(db: &Connection, identity: &Identity, answer: &Answer) -> Result<Vec<Step>, ApplyError> {
+    let mut cursors: BTreeMap<StreamId, Cursor> = outbox::cursors(db)?.into_iter().map(|cursor| (cursor.stream, cursor)).collect();
+    if let Some(directory) = &answer.directory {
+        let before = std::mem::take(&mut cursors);
+        for info in directory {
+            let fresh = Cursor { stream: info.id, epoch: info.epoch, seq: 0, chain: Hash::ZERO };
+            cursors.insert(info.id, before.get(&info.id).copied().unwrap_or(fresh));
+        }
+    }
+    for common in &answer.common {
+        if let Some(cursor) = cursors.get_mut(&common.stream) {
+            if common.seq > cursor.seq {
+                return Err(ApplyError::Unproven("a common position beyond the device's own"));
+            }
+            *cursor = *common;
+        }
+    }
+    if answer.pages.iter().all(|page| page.entries.is_empty()) {
+        return Ok(Vec::new());
+    }
+    let heads = answer.heads.as_ref().ok_or(ApplyError::Unproven("pages without signed heads"))?;
+    if !heads.verify(identity.device, &identity.keys.signing) {
+        return Err(ApplyError::Unproven("the heads' signature"));
+    }
+    let mut batches: BTreeMap<(u64, [u8; 16]), Batch> = BTreeMap::new();
+    let mut steps = Vec::new();
+    let mut moved = BTreeSet::new();
+    for page in &answer.pages {
+        let cursor = cursors.get_mut(&page.stream).ok_or(ApplyError::Unproven("a page of a stream that the device does not read"))?;
+        // Across a restore the counters skip ahead; within an epoch there is no gap.
+        let follows = if page.epoch == cursor.epoch { page.first == cursor.seq + 1 } else { page.epoch > cursor.epoch && page.first > cursor.seq };
+        if !follows {
+            return Err(ApplyError::Unproven("a page that does not follow the cursor"));
+        }
+        cursor.epoch = page.epoch;
+        cursor.seq = page.first - 1;
+        for piece in &page.entries {
+            match piece {
+                PageEntry::Entry(entry) => steps.push(step(cursor, entry.clone())),
+                PageEntry::Own(range) => {
+                    for item in own_items(db, &mut batches, range)? {
+                        steps.push(step(cursor, Entry::from(item)));
+                    }
+                }
+            }
+        }
+        moved.insert(page.stream);
+    }
+    for stream in moved {
+        if !heads.heads.iter().any(|head| Some(head) == cursors.get(&stream)) {
+            return Err(ApplyError::Unproven("the chain of a stream"));
+        }
+    }
+    Ok(steps)
+}
+
+fn step(cursor: &mut Cursor, entry: Entry) -> Step {
+    cursor.seq += 1;
+    cursor.chain = chain(cursor.chain, entry.hash());
+    Step { at: *cursor, entry }
+}
+
+fn own_items(db: &Connection, batches: &mut BTreeMap<(u64, [u8; 16]), Batch>, range: &OwnRange) -> Result<Vec<Item>, ApplyError> {
+    let unknown = ApplyError::Unproven("a reference to a batch that the device does not have");
+    let key = (range.seq, *range.incarnation.as_bytes());
+    let batch = match batches.entry(key) {
+        Slot::Occupied(read) => read.into_mut(),
+        Slot::Vacant(slot) => {
+            let bytes: Option<Vec<u8>> = db
+                .prepare_cached("SELECT bytes FROM batches WHERE incarnation = ?1 AND seq = ?2")?
+                .query_row(params![range.incarnation.as_bytes(), i64_of(range.seq)], |row| row.get(0))
+                .optional()?
+                .flatten();
+            slot.insert(Batch::from_bytes(&bytes.ok_or(unknown.clone())?)?)
+        }
+    };
+    let (first, count) = (range.first as usize, range.count as usize);
+    let items = first.checked_add(count).and_then(|end| batch.items.get(first..end)).ok_or(unknown)?;
+    Ok(items.to_vec())
+}

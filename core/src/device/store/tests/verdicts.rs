@@ -1,0 +1,160 @@
+//! What becomes of own work: refused, stranded, retired, there already, and done again.
+
+use super::*;
+use crate::device::store::DeliveryState;
+use crate::domain::policy::Refusal;
+
+#[test]
+fn a_refused_edit_stays_visible_and_what_stood_on_it_is_done_again_once() {
+    let (mut town, (a, da), (b, db)) = pair();
+    let (saved, _) = a.household("民主街5号", "张三", "13812348000");
+    town.sync(&a, da);
+    let before = a.store.incarnation().unwrap();
+    let refused = a.set(saved.doc, "note", "不该写的");
+    // Two batches in flight: the refused edit in the first, later ones on top of it in both.
+    a.set(saved.doc, "phone", "13900000001");
+    a.store.prepare(Prepare::default()).unwrap();
+    a.set(saved.doc, "tenure", "租住");
+    let mut judge = refusing(refused.edit);
+    town.sync_judged(&a, da, &mut judge);
+    town.sync(&b, db);
+    assert_ne!(before, a.store.incarnation().unwrap());
+    for phone in [&a, &b] {
+        assert_eq!(field(phone, saved.doc, "note"), None);
+        assert_eq!(field(phone, saved.doc, "phone").as_deref(), Some("13900000001"));
+        assert_eq!(field(phone, saved.doc, "tenure").as_deref(), Some("租住"));
+    }
+    assert_eq!(heads(&a, saved.doc), heads(&b, saved.doc));
+    let status = a.store.status().unwrap();
+    assert_eq!((status.unsent, status.refused, status.rebuilding), (0, 1, false));
+    let edit = a.store.outbox().unwrap().pop().unwrap();
+    assert_eq!((edit.edit, edit.delivery.state, edit.delivery.reason), (refused.edit, DeliveryState::Refused, Some(Refusal::OutOfScope)));
+    assert!(edit.words.is_some());
+    assert_eq!(delivery(&a, saved.doc), DeliveryState::Refused);
+    // Redone edits keep their ids: the town has each once.
+    let edits: Vec<Hash> =
+        town.streams[&town.grid.id].iter().filter_map(|placed| if let Entry::Change(change) = &placed.entry { Some(change.edit_id()) } else { None }).collect();
+    let mut once = edits.clone();
+    once.sort();
+    once.dedup();
+    assert_eq!((edits.len(), once.len()), (3, 3));
+    a.store.discard(refused.edit).unwrap();
+    assert_eq!(a.store.status().unwrap().refused, 0);
+    assert_eq!(delivery(&a, saved.doc), DeliveryState::Received);
+}
+
+#[test]
+fn while_a_rebuild_is_pending_nothing_is_sealed_and_saving_goes_on() {
+    let (mut town, (a, da), _) = pair();
+    let (saved, _) = a.household("民主街5号", "张三", "13812348000");
+    let refused = a.set(saved.doc, "note", "不该写的");
+    // One batch at a time: the first answer only brings the first verdict.
+    let prepared = a.store.prepare(Prepare::default()).unwrap();
+    a.set(saved.doc, "tenure", "租住");
+    let second = a.store.prepare(Prepare::default()).unwrap();
+    assert_eq!((prepared.request.batches.len(), second.request.batches.len()), (1, 2));
+    let mut judge = refusing(refused.edit);
+    town.page = 1;
+    let answer = town.answer(da, &second.bytes, &mut judge);
+    town.page = 1_000;
+    let applied = a.store.apply(&answer).unwrap();
+    assert!(applied.more);
+    a.set(saved.doc, "phone", "13900000001");
+    let third = a.store.prepare(Prepare::default()).unwrap();
+    assert_eq!(third.request.batches.len(), 0, "nothing is sealed meanwhile");
+    assert!(a.store.status().unwrap().rebuilding);
+    let answer = town.answer(da, &third.bytes, &mut judge);
+    a.store.apply(&answer).unwrap();
+    assert!(!a.store.status().unwrap().rebuilding);
+    town.sync_judged(&a, da, &mut judge);
+    assert_eq!(field(&a, saved.doc, "phone").as_deref(), Some("13900000001"));
+    assert_eq!(field(&a, saved.doc, "tenure").as_deref(), Some("租住"));
+    assert_eq!(a.store.status().unwrap().unsent, 0);
+}
+
+#[test]
+fn what_fails_a_second_time_is_for_a_person_to_decide() {
+    let (mut town, (a, da), _) = pair();
+    let (saved, _) = a.household("民主街5号", "张三", "13812348000");
+    town.sync(&a, da);
+    let edit = a.set(saved.doc, "note", "总是搁浅");
+    town.sync_judged(&a, da, &mut |_| Verdict::Stranded(Hash::ZERO));
+    let status = a.store.status().unwrap();
+    assert_eq!((status.unsent, status.refused, status.rebuilding), (0, 1, false));
+    let row = a.store.outbox().unwrap().pop().unwrap();
+    assert_eq!((row.edit, row.delivery.state), (edit.edit, DeliveryState::Decide));
+    assert_eq!(field(&a, saved.doc, "note"), None);
+}
+
+#[test]
+fn an_edit_that_is_there_already_is_not_done_twice() {
+    let (mut town, (a, da), _) = pair();
+    let (saved, _) = a.household("民主街5号", "张三", "13812348000");
+    town.sync(&a, da);
+    a.set(saved.doc, "note", "早已到了");
+    a.set(saved.doc, "tenure", "租住");
+    let mut first = true;
+    town.sync_judged(&a, da, &mut move |_| if std::mem::take(&mut first) { Verdict::AlreadyHeld } else { Verdict::Accepted });
+    let status = a.store.status().unwrap();
+    assert_eq!((status.unsent, status.refused), (0, 0));
+}
+
+#[test]
+fn work_on_a_retired_record_is_done_in_the_new_one() {
+    let (mut town, (a, da), (b, db)) = pair();
+    let (old, _) = a.household("民主街5号", "张三", "13812348000");
+    let (new, _) = b.household("民主街5号", "张三", "13812348000");
+    town.sync(&a, da);
+    town.sync(&b, db);
+    town.sync(&a, da);
+    a.set(old.doc, "note", "写在旧的上");
+    let mut judge = move |item: &Item| match item {
+        Item::Change(change) if change.doc == old.doc => Verdict::Retired(new.doc),
+        _ => Verdict::Accepted,
+    };
+    town.sync_judged(&a, da, &mut judge);
+    assert_eq!(field(&a, old.doc, "note"), None);
+    assert_eq!(field(&a, new.doc, "note").as_deref(), Some("写在旧的上"));
+    assert_eq!(a.store.status().unwrap().unsent, 0);
+}
+
+#[test]
+fn a_refused_report_stays_on_the_list_and_can_be_given_up() {
+    let (mut town, (a, da), _) = pair();
+    let saved = a.report("越界的上报");
+    let mut judge = refusing(saved.edit);
+    town.sync_judged(&a, da, &mut judge);
+    let detail = a.store.case(saved.doc).unwrap().unwrap();
+    assert_eq!(detail.row.delivery.state, DeliveryState::Refused);
+    assert_eq!(detail.row.title.as_deref(), Some("越界的上报"));
+    assert!(a.store.send_as_note(saved.edit).is_ok());
+    a.store.discard(saved.edit).unwrap_err();
+}
+
+#[test]
+fn a_refused_edit_can_be_sent_as_a_note() {
+    let (mut town, (a, da), _) = pair();
+    let case = a.report("井盖破损");
+    town.sync(&a, da);
+    let refused = a.supplement(case.doc, "有用的话");
+    let mut judge = refusing(refused.edit);
+    town.sync_judged(&a, da, &mut judge);
+    assert_eq!(a.texts(case.doc), ["井盖破损,请尽快处理"]);
+    let note = a.store.send_as_note(refused.edit).unwrap();
+    assert_eq!(note.doc, case.doc);
+    town.sync(&a, da);
+    assert!(a.texts(case.doc).last().unwrap().contains("有用的话"));
+    assert_eq!(a.store.status().unwrap().refused, 0);
+}
+
+#[test]
+fn a_batch_the_server_cannot_read_is_sealed_anew() {
+    let (mut town, (a, da), _) = pair();
+    let (saved, _) = a.household("民主街5号", "张三", "13812348000");
+    let prepared = a.store.prepare(Prepare::default()).unwrap();
+    let answer = Answer { nonce: prepared.request.nonce, rejections: vec![BatchRejection { index: 0, fault: BatchFault::Malformed }], ..Answer::default() };
+    assert!(a.store.apply(&answer).unwrap().more);
+    town.sync(&a, da);
+    assert_eq!(delivery(&a, saved.doc), DeliveryState::Received);
+    assert_eq!(town.streams[&town.grid.id].len(), 1);
+}

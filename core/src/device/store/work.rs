@@ -1,0 +1,269 @@
+//! Entries, one after the other: into bases, facts, views and standings; verdicts settle own work.
+
+use std::collections::btree_map::Entry as Slot;
+use std::collections::{BTreeMap, BTreeSet};
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::document::{Confirmed, Document};
+use super::meta::{self, Identity, Renew};
+use super::observe::Touched;
+use super::own::{self, OwnRow, Standing};
+use super::project::{self, View};
+use super::{Context, StoreError, purge, rebuild, write};
+use crate::domain::fact::{Body, Fact, FactKind};
+use crate::domain::id::{DocId, Hash, StreamId};
+use crate::domain::server_fact::{Instruction, Received, Reference};
+use crate::record::RecordKind;
+use crate::wire::enrol::SignedGrant;
+use crate::wire::entry::Entry;
+use crate::wire::sync::Cursor;
+use crate::wire::verdict::{BatchVerdict, Verdict};
+
+use super::apply::{Applied, i64_of};
+use super::session::put_grant;
+
+/// One transaction's worth of entries.
+pub(super) struct Work<'a> {
+    pub(super) db: &'a Connection,
+    pub(super) identity: &'a Identity,
+    pub(super) context: &'a Context,
+    pub(super) applied: &'a mut Applied,
+    pub(super) documents: BTreeMap<DocId, Document>,
+    /// Records of which the server's facts say something new.
+    pub(super) stale: BTreeSet<DocId>,
+    /// Records whose own work is further than it was.
+    pub(super) delivered: BTreeSet<DocId>,
+    pub(super) touched: Touched,
+}
+
+impl Work<'_> {
+    pub(super) fn entry(&mut self, at: &Cursor, entry: Entry) -> Result<(), StoreError> {
+        self.applied.entries += 1;
+        self.applied.progress = true;
+        match entry {
+            Entry::Change(change) => {
+                self.hold(*change.doc.as_bytes(), at.stream)?;
+                self.confirm(change.doc, change.kind, &change.raw, change.edit)?;
+            }
+            Entry::Join(join) => {
+                self.hold(*join.doc.as_bytes(), at.stream)?;
+                self.document(join.doc, join.kind)?;
+                for raw in &join.changes {
+                    self.confirm(join.doc, join.kind, raw, None)?;
+                }
+            }
+            Entry::Leave(leave) => purge::released(self.db, *leave.doc.as_bytes(), at.stream)?,
+            Entry::Fact(fact) => self.fact(at, &fact)?,
+        }
+        Ok(())
+    }
+
+    fn document(&mut self, id: DocId, kind: RecordKind) -> Result<&mut Document, StoreError> {
+        match self.documents.entry(id) {
+            Slot::Occupied(open) => Ok(open.into_mut()),
+            Slot::Vacant(slot) => Ok(slot.insert(Document::open(self.db, id, kind)?)),
+        }
+    }
+
+    fn confirm(&mut self, doc: DocId, kind: RecordKind, raw: &[u8], edit: Option<Hash>) -> Result<(), StoreError> {
+        let db = self.db;
+        if self.document(doc, kind)?.confirm(db, raw, edit)? == Confirmed::Aside {
+            self.applied.parked += 1;
+        }
+        Ok(())
+    }
+
+    fn hold(&mut self, item: [u8; 16], stream: StreamId) -> Result<(), StoreError> {
+        let added =
+            self.db.prepare_cached("INSERT INTO held (item, stream) VALUES (?1, ?2) ON CONFLICT DO NOTHING")?.execute(params![item, stream.as_bytes()])?;
+        if added > 0 {
+            self.db.prepare_cached("UPDATE documents SET leaving = 0 WHERE doc = ?1 AND leaving = 1")?.execute([item])?;
+        }
+        Ok(())
+    }
+
+    fn fact(&mut self, at: &Cursor, fact: &Fact) -> Result<(), StoreError> {
+        let own_stream = at.stream == self.identity.stream;
+        let body = match &fact.body {
+            Body::Held(body) => body.as_slice(),
+            Body::Erased(_) => &[],
+        };
+        match fact.kind {
+            FactKind::Verdict if own_stream => {
+                if let Ok(verdict) = minicbor::decode::<BatchVerdict>(body) {
+                    self.verdict(at, &verdict)?;
+                }
+            }
+            FactKind::Grant if own_stream => self.grant(body)?,
+            FactKind::Instruction if own_stream => match minicbor::decode::<Instruction>(body) {
+                Ok(Instruction::Wipe) => self.applied.wiped = true,
+                Ok(Instruction::ReportOnly) => meta::put(self.db, meta::REPORT_ONLY, &true)?,
+                Ok(Instruction::Approved) => meta::clear(self.db, meta::REPORT_ONLY)?,
+                Ok(Instruction::Other(_)) | Err(_) => {}
+            },
+            FactKind::View => {
+                if let Some(view) = View::read(body) {
+                    project::view(self.db, &view, body, &mut self.touched)?;
+                    self.hold(*view.record().0.as_bytes(), at.stream)?;
+                }
+            }
+            FactKind::Received => {
+                if let Ok(received) = minicbor::decode::<Received>(body) {
+                    self.received(&received)?;
+                }
+            }
+            FactKind::Reference => {
+                if let Ok(reference) = minicbor::decode::<Reference>(body) {
+                    self.reference(reference)?;
+                }
+            }
+            _ => {
+                write::store_fact(self.db, fact, fact.hash(), &mut self.touched)?;
+                self.hold(*fact.id.as_bytes(), at.stream)?;
+                if matches!(fact.kind, FactKind::CaseNumber | FactKind::StandsFor) {
+                    self.stale.extend(fact.subject);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn grant(&mut self, body: &[u8]) -> Result<(), StoreError> {
+        let Ok(signed) = minicbor::decode::<SignedGrant>(body) else {
+            return Ok(());
+        };
+        match signed.open(&self.identity.keys.signing) {
+            Ok(grant) if grant.device == self.identity.device => put_grant(self.db, grant.id, grant.issued_ms, &signed),
+            _ => Ok(()),
+        }
+    }
+
+    fn received(&mut self, received: &Received) -> Result<(), StoreError> {
+        let mut put = self.db.prepare_cached(
+            "INSERT INTO actions (action, earliest_ms, latest_ms) VALUES (?1, ?2, ?3)
+             ON CONFLICT (action) DO UPDATE SET earliest_ms = excluded.earliest_ms, latest_ms = excluded.latest_ms RETURNING doc",
+        )?;
+        for action in &received.actions {
+            let doc: Option<[u8; 16]> = put.query_row(params![action.0, received.interval.earliest_ms, received.interval.latest_ms], |row| row.get(0))?;
+            self.stale.extend(doc.map(DocId::from_bytes));
+        }
+        Ok(())
+    }
+
+    fn reference(&mut self, reference: Reference) -> Result<(), StoreError> {
+        let (kind, rows): (u8, Vec<(String, String)>) = match reference {
+            Reference::Areas(rows) => (0, rows.into_iter().map(|(key, name)| (key.to_string(), name)).collect()),
+            Reference::Orgs(rows) => (1, rows.into_iter().map(|(key, name)| (key.to_string(), name)).collect()),
+            Reference::People(rows) => (2, rows.into_iter().map(|(key, name)| (key.to_string(), name)).collect()),
+        };
+        let mut put =
+            self.db.prepare_cached("INSERT INTO reference (kind, key, name) VALUES (?1, ?2, ?3) ON CONFLICT (kind, key) DO UPDATE SET name = excluded.name")?;
+        for (key, name) in rows {
+            put.execute(params![kind, key, name])?;
+        }
+        self.touched.reference = true;
+        Ok(())
+    }
+
+    fn verdict(&mut self, at: &Cursor, verdict: &BatchVerdict) -> Result<(), StoreError> {
+        let batch: Option<(i64, [u8; 32])> = self
+            .db
+            .prepare_cached("SELECT n, hash FROM batches WHERE incarnation = ?1 AND seq = ?2")?
+            .query_row(params![verdict.incarnation.as_bytes(), i64_of(verdict.seq)], |row| Ok((row.get(0)?, row.get(1)?)))
+            .optional()?;
+        let Some((n, _)) = batch.filter(|(_, hash)| Hash(*hash) == verdict.batch) else {
+            // A batch of my own incarnation that I never made: this store is a copy.
+            if meta::lived(self.db, verdict.incarnation)? {
+                rebuild::set_renew(self.db, Renew::Copied)?;
+            }
+            return Ok(());
+        };
+        self.applied.receipts += 1;
+        self.touched.status = true;
+        self.db.prepare_cached("UPDATE batches SET verdict_seq = ?2, received_ms = ?3, held = 1, void = 0 WHERE n = ?1")?.execute(params![
+            n,
+            i64_of(at.seq),
+            verdict.received_ms
+        ])?;
+        let rows = self
+            .db
+            .prepare_cached(&format!("SELECT {}, item FROM own WHERE batch = ?1 AND status IN (1, 6, 7, 10) ORDER BY item", own::COLUMNS))?
+            .query_map([n], |row| Ok((OwnRow::read(row)?, row.get::<_, u32>(11)?)))?
+            .collect::<Result<Vec<_>, _>>()?;
+        for (row, item) in rows {
+            self.settle(row, verdict.of(item), verdict.received_ms)?;
+        }
+        Ok(())
+    }
+
+    fn settle(&mut self, row: OwnRow, verdict: Verdict, received_ms: i64) -> Result<(), StoreError> {
+        let db = self.db;
+        self.delivered.extend(row.doc);
+        let received = Some(received_ms);
+        match verdict {
+            Verdict::Accepted => {
+                own::set(db, row.n, Standing::Received, None, received)?;
+                if let (Some(doc), Some(raw)) = (row.doc, &row.raw) {
+                    let edit = (row.edit != row.change).then_some(row.edit);
+                    self.confirm(doc, RecordKind::from_code(row.kind), raw, edit)?;
+                }
+            }
+            Verdict::AlreadyHeld => {
+                own::set(db, row.n, Standing::Received, None, received)?;
+                if let Some(doc) = row.doc.filter(|_| row.fact.is_none() && row.raw.is_some()) {
+                    let document = self.document(doc, RecordKind::from_code(row.kind))?;
+                    if !document.has(row.change) {
+                        // The edit is there under another change; this one never will be, and its actor must not count on from it.
+                        document.drop_own(db, row.n)?;
+                        rebuild::set_renew(db, Renew::Refused)?;
+                    }
+                }
+            }
+            Verdict::Refused(reason) => {
+                self.applied.refused += 1;
+                own::set(db, row.n, Standing::Refused, Some(reason), None)?;
+                rebuild::set_renew(db, Renew::Refused)?;
+            }
+            Verdict::Stranded(_) => {
+                own::set(db, row.n, Standing::Redo, None, None)?;
+                rebuild::set_renew(db, Renew::Refused)?;
+            }
+            Verdict::Retired(new) => {
+                db.prepare_cached("UPDATE own SET doc = ?2, raw = NULL WHERE n = ?1")?.execute(params![row.n, new.as_bytes()])?;
+                own::set(db, row.n, Standing::Redo, None, None)?;
+                if let Some(doc) = row.doc {
+                    self.document(doc, RecordKind::from_code(row.kind))?.drop_own(db, row.n)?;
+                }
+                rebuild::set_renew(db, Renew::Refused)?;
+            }
+            Verdict::Waiting(_) => own::set(db, row.n, Standing::Waiting, None, received)?,
+            Verdict::Quarantined => own::set(db, row.n, Standing::Quarantined, None, received)?,
+        }
+        Ok(())
+    }
+
+    /// Writes the open records and their projections. Where nothing but the receipt is new, only that is written.
+    pub(super) fn finish(&mut self) -> Result<(), StoreError> {
+        let stale = std::mem::take(&mut self.stale);
+        for id in &stale {
+            if !self.documents.contains_key(id)
+                && let Some(document) = Document::find(self.db, *id)?
+            {
+                self.documents.insert(*id, document);
+            }
+        }
+        let mut delivered = std::mem::take(&mut self.delivered);
+        for (id, mut document) in std::mem::take(&mut self.documents) {
+            document.store(self.db)?;
+            if document.is_changed() || stale.contains(&id) {
+                delivered.remove(&id);
+                project::document(self.db, self.context, &document, &mut self.touched)?;
+            }
+        }
+        for id in delivered {
+            project::delivery(self.db, id, &mut self.touched)?;
+        }
+        Ok(())
+    }
+}
