@@ -1,8 +1,8 @@
 //! What becomes of what phones send: accepted into streams, or each wrong thing with its own verdict, and the rest goes on.
 
-#![expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
-
 mod common;
+
+use std::slice::from_ref;
 
 use common::{GRID, OTHER_GRID, Phone, TOWN, World, accept, area, dispatch, report};
 use fieldgrid_core::domain::action::{ActionKind, Fields};
@@ -30,7 +30,7 @@ async fn a_case_goes_from_report_to_the_department() {
 
     let (doc, change) = member.report(Some(GRID));
     let batch = member.changes(vec![change]);
-    let answer = member.sync(&world.town, &[batch.clone()]).await;
+    let answer = member.sync(&world.town, from_ref(&batch)).await;
     assert_eq!(member.verdicts(&batch), [Verdict::Accepted]);
     let grid = answer.pages.iter().find(|page| page.stream == member.stream_of(StreamKind::Grid)).unwrap();
     assert!(matches!(grid.entries[0], PageEntry::Own(own) if (own.seq, own.first, own.count) == (1, 0, 1)), "own words come back as a reference");
@@ -41,7 +41,7 @@ async fn a_case_goes_from_report_to_the_department() {
     let accepted = desk.act(doc, ActionKind::Accept, accept(Some(GRID)));
     let dispatched = desk.act(doc, ActionKind::Dispatch, dispatch(world.org));
     let batch = desk.changes(vec![accepted, dispatched]);
-    desk.sync(&world.town, &[batch.clone()]).await;
+    desk.sync(&world.town, from_ref(&batch)).await;
     assert_eq!(desk.verdicts(&batch), [Verdict::Accepted, Verdict::Accepted]);
 
     member.sync(&world.town, &[]).await;
@@ -85,7 +85,7 @@ async fn a_batch_out_of_its_place_takes_none() {
     assert_eq!(answer.outbox.unwrap().seq, 2);
 
     member.apply(&world.town, &answer).await;
-    member.sync(&world.town, &[three.clone()]).await;
+    member.sync(&world.town, from_ref(&three)).await;
     for batch in [&one, &two, &three] {
         assert_eq!(member.verdicts(batch), [Verdict::Accepted]);
     }
@@ -98,9 +98,9 @@ async fn what_comes_again_is_not_taken_twice() {
     let (_, change) = member.report(Some(GRID));
     let batch = member.changes(vec![change]);
     // The answer is lost.
-    drop(member.ask(&world.town, &member.request(&[batch.clone()])).await.unwrap());
+    drop(member.ask(&world.town, &member.request(from_ref(&batch))).await.unwrap());
     let entries = world.town.verify().unwrap().entries;
-    let answer = member.sync(&world.town, &[batch.clone()]).await;
+    let answer = member.sync(&world.town, from_ref(&batch)).await;
     assert_eq!((answer.rejections.len(), world.town.verify().unwrap().entries), (0, entries));
     assert_eq!(member.verdicts(&batch), [Verdict::Accepted]);
 }
@@ -125,12 +125,12 @@ async fn a_second_head_is_a_fork_and_limits_the_device_to_reports() {
     let (_, report) = member.report(Some(GRID));
     let verified = member.act(doc, ActionKind::VerifyPass, Fields::default());
     let batch = member.changes(vec![report, verified]);
-    member.sync(&world.town, &[batch.clone()]).await;
+    member.sync(&world.town, from_ref(&batch)).await;
     assert_eq!(member.verdicts(&batch), [Verdict::Accepted, Verdict::Refused(Refusal::ReportOnly)]);
     world.town.approve(member.device).await.unwrap();
     let (_, _, household) = member.household(GRID, "张三");
     let batch = member.changes(vec![household]);
-    member.sync(&world.town, &[batch.clone()]).await;
+    member.sync(&world.town, from_ref(&batch)).await;
     assert_eq!(member.verdicts(&batch), [Verdict::Accepted]);
 }
 
@@ -174,7 +174,7 @@ async fn each_wrong_piece_has_its_verdict_and_the_rest_goes_on() {
         visit,
     ];
     let batch = member.seal(items);
-    member.sync(&world.town, &[batch.clone()]).await;
+    member.sync(&world.town, from_ref(&batch)).await;
     let refused = |refusal| Verdict::Refused(refusal);
     assert_eq!(
         member.verdicts(&batch),
@@ -193,7 +193,7 @@ async fn each_wrong_piece_has_its_verdict_and_the_rest_goes_on() {
     );
     let (_, next) = member.report(Some(GRID));
     let batch = member.changes(vec![next]);
-    member.sync(&world.town, &[batch.clone()]).await;
+    member.sync(&world.town, from_ref(&batch)).await;
     assert_eq!(member.verdicts(&batch), [Verdict::Accepted]);
 }
 
@@ -204,7 +204,7 @@ async fn an_oversized_fact_is_too_large() {
     let (household, _, made) = member.household(GRID, "李四");
     let large = member.fact(FactKind::Sensitive, household, vec![7; 17 << 10]);
     let batch = member.seal(vec![Item::Change(made), Item::Fact(large)]);
-    member.sync(&world.town, &[batch.clone()]).await;
+    member.sync(&world.town, from_ref(&batch)).await;
     assert_eq!(member.verdicts(&batch), [Verdict::Accepted, Verdict::Refused(Refusal::TooLarge)]);
 }
 
@@ -239,12 +239,12 @@ async fn what_stands_on_a_refused_change_is_stranded_and_redone_once() {
     };
     let again = redo(&mut member);
     let batch = member.changes(vec![again]);
-    member.sync(&world.town, &[batch.clone()]).await;
+    member.sync(&world.town, from_ref(&batch)).await;
     assert_eq!(member.verdicts(&batch), [Verdict::Accepted]);
 
     let twice = redo(&mut member);
     let batch = member.changes(vec![twice]);
-    member.sync(&world.town, &[batch.clone()]).await;
+    member.sync(&world.town, from_ref(&batch)).await;
     assert_eq!(member.verdicts(&batch), [Verdict::AlreadyHeld]);
     assert_eq!(world.town.case(doc).unwrap().unwrap().row.actions, 2);
 }
@@ -259,7 +259,7 @@ async fn a_change_waits_for_what_it_depends_on() {
     reader.records.insert(doc, author.records[&doc].clone());
     let supplement = reader.act(doc, ActionKind::Supplement, Fields { text: Some("补充".into()), ..Fields::default() });
     let early = reader.changes(vec![supplement]);
-    reader.sync(&world.town, &[early.clone()]).await;
+    reader.sync(&world.town, from_ref(&early)).await;
     assert_eq!(reader.verdicts(&early), [Verdict::Waiting(first.change_hash())]);
 
     let batch = author.changes(vec![first]);
@@ -285,7 +285,7 @@ async fn phones_that_race_on_one_document_all_get_in() {
             let edits: Vec<ChangeItem> = (0..5).map(|i| phone.set(doc, "note", &format!("第{n}-{i}次"))).collect();
             for edit in edits {
                 let batch = phone.changes(vec![edit]);
-                phone.sync(&town, &[batch.clone()]).await;
+                phone.sync(&town, from_ref(&batch)).await;
                 assert_eq!(phone.verdicts(&batch), [Verdict::Accepted]);
             }
         });
@@ -311,7 +311,7 @@ async fn a_rider_holds_his_own_words_and_nothing_else() {
 
     let (doc, report) = rider.report(None);
     let batch = rider.changes(vec![report]);
-    rider.sync(&world.town, &[batch.clone()]).await;
+    rider.sync(&world.town, from_ref(&batch)).await;
     assert_eq!(rider.verdicts(&batch), [Verdict::Accepted]);
     desk.sync(&world.town, &[]).await;
     let accepted = desk.act(doc, ActionKind::Accept, accept(Some(OTHER_GRID)));
@@ -319,7 +319,7 @@ async fn a_rider_holds_his_own_words_and_nothing_else() {
     desk.sync(&world.town, &[batch]).await;
     let supplement = rider.act(doc, ActionKind::Supplement, Fields { text: Some("旁边还有一处".into()), ..Fields::default() });
     let batch = rider.changes(vec![supplement]);
-    rider.sync(&world.town, &[batch.clone()]).await;
+    rider.sync(&world.town, from_ref(&batch)).await;
     assert_eq!(rider.verdicts(&batch), [Verdict::Accepted]);
 
     assert_eq!(rider.directory.len(), 1);
@@ -375,7 +375,7 @@ async fn a_decision_that_leaves_out_what_its_phone_was_given_is_stale() {
     // It was given the supplement, and decides as if it had not been.
     let change = desk.write(doc, &Command::Act(vec![blind]));
     let batch = desk.changes(vec![change]);
-    desk.sync(&world.town, &[batch.clone()]).await;
+    desk.sync(&world.town, from_ref(&batch)).await;
     assert_eq!(desk.verdicts(&batch), [Verdict::Refused(Refusal::StaleSeen)]);
 }
 
@@ -405,7 +405,7 @@ async fn a_superseded_grant_counts_until_its_lease_ends() {
     world.town.regrant(member.device, Role::GridMember, None, vec![area(OTHER_GRID)]).await.unwrap();
     world.env.pass(std::time::Duration::from_secs(3 * 86_400));
     member.token = None;
-    member.sync(&world.town, &[batch.clone()]).await;
+    member.sync(&world.town, from_ref(&batch)).await;
     assert_eq!(member.verdicts(&batch), [Verdict::Accepted], "it was right where it was done");
     // Eight days on, what is sealed under it is too late; a report is still taken.
     world.env.pass(std::time::Duration::from_secs(8 * 86_400));
@@ -414,7 +414,7 @@ async fn a_superseded_grant_counts_until_its_lease_ends() {
     let (_, late) = member.report(Some(GRID));
     let visit = Item::Fact(member.visit(household));
     let batch = member.seal(vec![Item::Change(made), visit, Item::Change(late)]);
-    member.sync(&world.town, &[batch.clone()]).await;
+    member.sync(&world.town, from_ref(&batch)).await;
     let ended = Verdict::Refused(Refusal::GrantEnded);
     assert_eq!(member.verdicts(&batch), [ended.clone(), ended, Verdict::Accepted]);
 }
@@ -429,6 +429,6 @@ async fn a_fact_is_written_once() {
     member.sync(&world.town, &[batch]).await;
     let rewritten = Fact { body: Body::Held(member.visit(household).body.clone().hash().0.to_vec()), ..visit.clone() };
     let batch = member.seal(vec![Item::Fact(visit), Item::Fact(rewritten)]);
-    member.sync(&world.town, &[batch.clone()]).await;
+    member.sync(&world.town, from_ref(&batch)).await;
     assert_eq!(member.verdicts(&batch), [Verdict::AlreadyHeld, Verdict::Refused(Refusal::Rewrite)]);
 }

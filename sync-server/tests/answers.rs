@@ -1,9 +1,8 @@
 //! What phones are told: little when nothing is new, packs for a first load, the last common position after a restore.
 
-#![expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
-
 mod common;
 
+use std::slice::from_ref;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,7 +23,7 @@ async fn fill(world: &World, member: &mut Phone, households: usize) {
     for hundred in (0..households).collect::<Vec<_>>().chunks(100) {
         let items: Vec<ChangeItem> = hundred.iter().map(|n| member.household(GRID, &format!("住户{n}")).2).collect();
         let batch = member.changes(items);
-        member.sync(&world.town, &[batch.clone()]).await;
+        member.sync(&world.town, from_ref(&batch)).await;
         assert!(member.verdicts(&batch).iter().all(|verdict| *verdict == Verdict::Accepted));
     }
 }
@@ -51,7 +50,7 @@ async fn a_state_that_is_not_known_is_asked_for() {
     let mut member = world.phone(Role::GridMember, GRID).await;
     let (_, change) = member.report(Some(GRID));
     let batch = member.changes(vec![change]);
-    let mut request = member.request(&[batch.clone()]);
+    let mut request = member.request(from_ref(&batch));
     request.state_hash.0 = [1; 16];
     let answer = member.ask(&world.town, &request).await.unwrap();
     assert!(answer.need_state && answer.pages.is_empty());
@@ -133,7 +132,7 @@ async fn a_restored_server_names_the_last_common_position() {
     let mut member = world.phone(Role::GridMember, GRID).await;
     let (doc, first) = member.report(Some(GRID));
     let one = member.changes(vec![first]);
-    member.sync(&world.town, &[one.clone()]).await;
+    member.sync(&world.town, from_ref(&one)).await;
     let backup = world.path("monday.db");
     let (town, to) = (Arc::clone(&world.town), backup.clone());
     let report = tokio::task::spawn_blocking(move || town.backup(&to)).await.unwrap().unwrap();
@@ -141,7 +140,7 @@ async fn a_restored_server_names_the_last_common_position() {
 
     let supplement = member.act(doc, ActionKind::Supplement, Fields { text: Some("补充".into()), ..Fields::default() });
     let two = member.changes(vec![supplement]);
-    let answer = member.sync(&world.town, &[two.clone()]).await;
+    let answer = member.sync(&world.town, from_ref(&two)).await;
     assert_eq!(answer.safe_through, Some(1), "the phone keeps what no backup covers");
 
     // The server is lost. The one from the backup goes on numbering before the phone comes.
@@ -172,7 +171,7 @@ async fn a_restored_server_names_the_last_common_position() {
     assert!(answer.pages.iter().any(|page| page.epoch > 1));
     member.apply(&restored, &answer).await;
 
-    member.sync(&restored, &[two.clone()]).await;
+    member.sync(&restored, from_ref(&two)).await;
     assert_eq!(member.verdicts(&two), [Verdict::Accepted]);
     assert_eq!(member.actions(doc).len(), 3);
     assert!(restored.verify().unwrap().findings.is_empty());
