@@ -9,9 +9,9 @@ use fieldgrid_core::record::{self, Command, Content, RecordKind};
 use fieldgrid_tests::workload::{CaseRecord, Edit, HouseholdRecord, Record, apply, digest};
 
 const HOUSEHOLD: &str = r#"{"id":"H9901060030000010000","kind":"household","grid":"990106003000001","addr":"到把市市委约区路火街道消并社区油增路117号","bldg":"5幢","unit":"1单元","room":"1001","area":151,"tenure":"自有","tags":["空巢"],"note":"","updated_at":"2025-06-15T00:00:00Z","updated_by":"U6cc67b","persons":[{"pid":"P07957796dd84","name":"曹力帆","sex":"女","birth":"1992-09-15","idno":"000000199209154876","phone":"19905973627","ethnic":"汉族","relation":"户主","hukou":"本地户籍","work":"标处三水划照","edu":"小学","care":"无"},{"pid":"P0000000000aa","name":"喻丽","sex":"男","birth":"2012-07-23","idno":"000000201207238306","phone":"19906173028","ethnic":"畲族","relation":"父母","hukou":"港澳台","work":"来金十般研算","edu":"初中","care":"无"}]}"#;
-const HOUSEHOLD_EDIT: &str = r#"{"id":"H9901060030000010000","ops":[{"op":"set","path":["persons",1,"phone"],"value":"19905884278"},{"op":"set","path":["persons",1,"work"],"value":"段老质"},{"op":"set","path":["note"],"value":"明么开满"},{"op":"set","path":["updated_at"],"value":"2026-01-01T13:28:15Z"},{"op":"set","path":["updated_by"],"value":"U0ba2c1"}]}"#;
-const CASE: &str = r#"{"id":"01KZRNP4687EMA6D89ZW3VAKTF","kind":"case","grid":"990106003000001","no":"AJ202696681553","title":"正养才温","category":"流动人口","source":"巡查上报","level":"紧急","status":"处置中","reporter":"孙慧","phone":"19901230239","addr":"近内路223号","lat":30213302,"lng":120053571,"desc":"具眼应长","due_at":"2026-01-07T01:00:00Z","updated_at":"2026-01-01T06:31:17Z","updated_by":"U0ba2c1","events":[{"at":"2026-01-01T01:00:00Z","by":"U0ba2c1","act":"上报","note":"片线整金"},{"at":"2026-01-01T01:46:01Z","by":"U0ba2c1","act":"受理","note":"号直式果"}],"attachments":[{"sha256":"5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a","name":"IMG_85685507.jpg","mime":"image/jpeg","size":80001}]}"#;
-const CASE_EDIT: &str = r#"{"id":"01KZRNP4687EMA6D89ZW3VAKTF","ops":[{"op":"set","path":["status"],"value":"复查-集结"},{"op":"push","path":["events"],"value":{"at":"2026-01-01T12:00:00Z","by":"U0ba2c1","act":"复查","note":"人山商量"}},{"op":"set","path":["updated_at"],"value":"2026-01-01T12:00:00Z"},{"op":"set","path":["updated_by"],"value":"U0ba2c1"}]}"#;
+const HOUSEHOLD_EDIT: &str = r#"{"id":"H9901060030000010000","ops":[{"op":"set","path":["persons",1,"phone"],"value":"19905884278"},{"op":"set","path":["persons",1,"work"],"value":"段老质"},{"op":"set","path":["note"],"value":"明么开满"},{"op":"set","path":["updated_at"],"value":"2026-01-01T13:28:15Z"},{"op":"set","path":["updated_by"],"value":"U0e2c1f"}]}"#;
+const CASE: &str = r#"{"id":"01KZRNP4687EMA6D89ZW3VAKTF","kind":"case","grid":"990106003000001","no":"AJ202696681553","title":"正养才温","category":"流动人口","source":"巡查上报","level":"紧急","status":"处置中","reporter":"孙慧","phone":"19901230239","addr":"近内路223号","lat":30213302,"lng":120053571,"desc":"具眼应长","due_at":"2026-01-07T01:00:00Z","updated_at":"2026-01-01T06:31:17Z","updated_by":"U0e2c1f","events":[{"at":"2026-01-01T01:00:00Z","by":"U0e2c1f","act":"上报","note":"片线整金"},{"at":"2026-01-01T01:46:01Z","by":"U0e2c1f","act":"受理","note":"号直式果"}],"attachments":[{"sha256":"5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a","name":"IMG_85685507.jpg","mime":"image/jpeg","size":80001}]}"#;
+const CASE_EDIT: &str = r#"{"id":"01KZRNP4687EMA6D89ZW3VAKTF","ops":[{"op":"set","path":["status"],"value":"复查-集结"},{"op":"push","path":["events"],"value":{"at":"2026-01-01T12:00:00Z","by":"U0e2c1f","act":"复查","note":"人山商量"}},{"op":"set","path":["updated_at"],"value":"2026-01-01T12:00:00Z"},{"op":"set","path":["updated_by"],"value":"U0e2c1f"}]}"#;
 
 fn author() -> Author {
     Author {
@@ -19,7 +19,7 @@ fn author() -> Author {
         user: UserId::from_bytes([2; 16]),
         role: Role::GridMember,
         org: None,
-        scopes: vec!["990106003000001".parse().unwrap()],
+        scopes: vec!["990106003000001".parse().expect("a grid")],
     }
 }
 
@@ -49,7 +49,7 @@ fn a_household_survives_creation_and_edits() {
 
 fn value(body: &Body) -> String {
     let Body::Held(bytes) = body else { panic!("held") };
-    String::from_utf8(bytes[16..].to_vec()).unwrap()
+    String::from_utf8(bytes[16..].to_vec()).expect("a number in text")
 }
 
 #[test]
