@@ -1,7 +1,5 @@
 //! How many changes the town admits in a second: gated, policy-checked, durable. `cargo test --release -p sync-server --test throughput -- --ignored --nocapture`.
 
-#![expect(clippy::print_stdout, reason = "prints what it measured")]
-
 mod common;
 
 use std::slice::from_ref;
@@ -50,19 +48,23 @@ async fn changes_a_second() {
             let town = world.town.clone();
             tasks.spawn(async move {
                 for batch in &batches {
-                    let answer = phone.ask(&town, &phone.request(from_ref(batch))).await.unwrap();
-                    phone.apply(&town, &answer).await;
+                    // Under a state that the server does not know, so that no pages are read and only the admission is measured.
+                    let mut request = phone.request(from_ref(batch));
+                    (request.state, request.state_hash.0) = (None, [0; 16]);
+                    phone.token = phone.ask(&town, &request).await.unwrap().token.or(phone.token);
                 }
-                while phone.sync(&town, &[]).await.more {}
-                assert!(batches.iter().all(|batch| phone.verdicts(batch).iter().all(|verdict| *verdict == Verdict::Accepted)));
-                batches.iter().map(|batch| batch.items.len()).sum::<usize>()
+                (phone, batches)
             });
         }
-        let mut changes = 0;
-        while let Some(done) = tasks.join_next().await {
-            changes += done.unwrap();
-        }
+        let done: Vec<_> = tasks.join_all().await;
         let seconds = begun.elapsed().as_secs_f64();
+        let mut changes = 0;
+        for (mut phone, batches) in done {
+            phone.tell = true;
+            phone.sync(&world.town, &[]).await;
+            assert!(batches.iter().all(|batch| phone.verdicts(batch).iter().all(|verdict| *verdict == Verdict::Accepted)));
+            changes += batches.iter().map(|batch| batch.items.len()).sum::<usize>();
+        }
         println!("{phones} phones: {changes} changes in {seconds:.2} s, {:.0} a second", changes as f64 / seconds);
     }
 }
