@@ -252,7 +252,7 @@ impl Applying<'_> {
 
     /// What is not in its document, and what stands in for it.
     fn refused(&mut self, plan: &Plan) -> Result<()> {
-        for (doc, change, item, why) in &plan.missing {
+        for ((doc, change), (item, why)) in &plan.missing {
             self.tx.insert_refused(*doc, *change, *item, *why)?;
         }
         let mut by_case: BTreeMap<DocId, Vec<(ActionId, Vec<ActionId>)>> = BTreeMap::new();

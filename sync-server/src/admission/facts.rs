@@ -29,7 +29,7 @@ pub(super) fn judge(judge: &mut Judge<'_>, sender: &Sender, origin: Origin, fact
     if !fact.kind.by_device() {
         return Ok(Verdict::Refused(Refusal::NotPermitted));
     }
-    let twin = judge.plan.facts.iter().find_map(|other| if let Item::Fact(other) = &other.item { (other.id == fact.id).then(|| other.hash()) } else { None });
+    let twin = judge.facts.get(&fact.id).copied();
     if let Some(there) = twin.map_or_else(|| judge.read.fact(fact.id).map(|row| row.map(|row| row.hash)), |hash| Ok(Some(hash)))? {
         return Ok(if there == fact.hash() { Verdict::AlreadyHeld } else { Verdict::Refused(Refusal::Rewrite) });
     }
@@ -45,6 +45,7 @@ pub(super) fn judge(judge: &mut Judge<'_>, sender: &Sender, origin: Origin, fact
         return Ok(Verdict::Refused(refusal));
     }
     let streams = targets(judge, sender, fact.kind, area)?;
+    judge.facts.insert(fact.id, fact.hash());
     judge.plan.facts.push(FactPlan { origin, item: Item::Fact(fact.clone()), streams });
     Ok(Verdict::Accepted)
 }

@@ -8,7 +8,7 @@ use fieldgrid_core::domain::area::{AreaCode, Level};
 use fieldgrid_core::domain::fact::Fact;
 use fieldgrid_core::domain::grant::Grant;
 use fieldgrid_core::domain::household::{self, HouseholdEdit};
-use fieldgrid_core::domain::id::{ActionId, DeviceId, DocId, Hash};
+use fieldgrid_core::domain::id::{ActionId, DeviceId, DocId, FactId, Hash};
 use fieldgrid_core::domain::policy::{self, Refusal};
 use fieldgrid_core::record::gate::{self, GateError};
 use fieldgrid_core::record::{Command, Record, RecordKind};
@@ -30,7 +30,7 @@ const MAX_QUARANTINED: (u32, u64) = (2_000, 16 << 20);
 
 /// Judges every item of the batches in their places.
 pub(super) fn judge(read: &dyn Read, device: &DeviceRow, checked: &Checked) -> Result<Plan> {
-    let mut judge = Judge { read, plan: Plan::default(), edits: BTreeMap::new(), quota: Quota::of(read, device.id)? };
+    let mut judge = Judge { read, plan: Plan::default(), edits: BTreeMap::new(), facts: BTreeMap::new(), quota: Quota::of(read, device.id)? };
     judge.plan.forked = checked.forked.then_some((device.id, device.stream));
     let mut verdicts: Vec<Vec<Verdict>> = checked.placed.iter().map(|placed| vec![Verdict::Accepted; placed.batch.items.len()]).collect();
     // One document at a time, so that no more than one is in memory; facts afterwards, when the areas of new documents are known.
@@ -86,6 +86,8 @@ pub(super) struct Judge<'r> {
     pub(super) plan: Plan,
     /// Edits of this request: which change carries each.
     edits: BTreeMap<(DocId, Hash), Hash>,
+    /// Facts of this request, by their hashes.
+    pub(super) facts: BTreeMap<FactId, Hash>,
     quota: Quota,
 }
 
@@ -117,7 +119,7 @@ impl Judge<'_> {
             let verdict = self.change(&mut open, work)?;
             if let Verdict::Refused(_) | Verdict::Stranded(_) = verdict {
                 let why = if matches!(verdict, Verdict::Refused(_)) { Missing::Refused } else { Missing::Stranded };
-                self.plan.missing.push((doc, work.change.change_hash(), work.change.hash(), why));
+                self.plan.missing.insert((doc, work.change.change_hash()), (work.change.hash(), why));
             }
             verdicts.extend(work.at.map(|at| (at, verdict)));
         }
@@ -146,7 +148,7 @@ impl Judge<'_> {
                 continue;
             }
             if let Verdict::Refused(_) | Verdict::Stranded(_) = verdict {
-                self.plan.missing.push((doc, work.change.change_hash(), work.change.hash(), Missing::Refused));
+                self.plan.missing.insert((doc, work.change.change_hash()), (work.change.hash(), Missing::Refused));
             }
             let before = super::apply::stored_verdict(self.read, batch.verdict)?;
             self.plan.released.push(Released { held: held.id, stream: device.stream, origin: held.origin, verdict, before });
@@ -156,7 +158,7 @@ impl Judge<'_> {
 
     /// Whether it is decided what became of a change.
     fn known(&self, doc: DocId, open: &Open, change: Hash) -> bool {
-        open.record.has(change) || self.plan.missing.iter().any(|(of, missing, ..)| *of == doc && *missing == change)
+        open.record.has(change) || self.plan.missing.contains_key(&(doc, change))
     }
 
     /// The verdict on one change; what is let in goes into `open`.
@@ -177,7 +179,7 @@ impl Judge<'_> {
         let (hash, edit) = (change.change_hash(), change.edit_id());
         if let Some(held) = self.edits.get(&(change.doc, edit)).copied().map_or_else(|| self.read.edit(change.doc, edit), |held| Ok(Some(held)))? {
             if held != hash {
-                self.plan.missing.push((change.doc, hash, change.hash(), Missing::HeldOtherwise));
+                self.plan.missing.insert((change.doc, hash), (change.hash(), Missing::HeldOtherwise));
             }
             return Ok(Verdict::AlreadyHeld);
         }
@@ -299,7 +301,7 @@ impl Judge<'_> {
     /// Dependencies that are not in the document: stranded when one of them never will be, else waiting.
     fn unmet(&mut self, unmet: &[Hash], work: &Work<'_>) -> Result<Verdict> {
         for dependency in unmet {
-            let here = self.plan.missing.iter().find(|(doc, change, ..)| *doc == work.change.doc && change == dependency).map(|(_, _, item, _)| *item);
+            let here = self.plan.missing.get(&(work.change.doc, *dependency)).map(|(item, _)| *item);
             let before = if here.is_none() { self.read.refused(work.change.doc, *dependency)?.map(|(item, _)| item) } else { None };
             if let Some(item) = here.or(before) {
                 return Ok(Verdict::Stranded(item));

@@ -33,8 +33,8 @@ pub(crate) use apply::{SERIAL_FLOOR, day, fact, stored_verdict, stream_for};
 
 /// Lost races before the judging moves into the writer's lock.
 const TRIES: u32 = 3;
-/// Requests that may wait for a thread, for each thread. Beyond it the server is busy.
-const WAITING_PER_THREAD: usize = 64;
+/// KiB of batches that may wait or be judged at once: what a hostile crowd can make the server hold. Beyond it the server is busy.
+const IN_FLIGHT_KIB: usize = 64 << 10;
 
 /// A change that is held back, as stored: document, kind, edit, raw chunk.
 type StoredChange = (DocId, RecordKind, Option<Hash>, ByteVec);
@@ -101,7 +101,7 @@ impl Admission {
     #[must_use]
     pub fn new(store: Arc<dyn Store>, env: Arc<dyn Environment>, threads: usize) -> Self {
         let threads = threads.max(1);
-        Self { store, env, threads: Arc::new(Semaphore::new(threads)), queue: Arc::new(Semaphore::new(threads * (WAITING_PER_THREAD + 1))) }
+        Self { store, env, threads: Arc::new(Semaphore::new(threads)), queue: Arc::new(Semaphore::new(IN_FLIGHT_KIB)) }
     }
 
     /// Lets the sealed batches of one device's request in, in their order. Durable when it returns.
@@ -109,7 +109,9 @@ impl Admission {
     /// # Errors
     /// [`AdmissionError`]: nothing was judged, nothing is lost, the same request may come again.
     pub async fn admit(&self, device: DeviceRow, sealed: Vec<SealedBytes>) -> Result<Outcome, AdmissionError> {
-        let queued = Arc::clone(&self.queue).try_acquire_owned().map_err(|_| AdmissionError::Busy)?;
+        let kib = 1 + sealed.iter().map(|batch| batch.0.len()).sum::<usize>() / 1024;
+        let kib = u32::try_from(kib).map_err(|_| AdmissionError::Busy)?;
+        let queued = Arc::clone(&self.queue).try_acquire_many_owned(kib).map_err(|_| AdmissionError::Busy)?;
         let waiting = m::Level::raise(m::ADMISSION_WAITING);
         let turn = Arc::clone(&self.threads).acquire_owned().await.map_err(|_| AdmissionError::Busy)?;
         drop(waiting);

@@ -1,5 +1,6 @@
 //! What a request's batches come to: everything the transaction will write, decided before it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use fieldgrid_core::domain::area::AreaCode;
@@ -27,8 +28,8 @@ pub(super) struct Plan {
     pub(super) held: Vec<HeldRow>,
     /// Items that waited and need not any more: their verdicts follow.
     pub(super) released: Vec<Released>,
-    /// Changes that are not in their documents.
-    pub(super) missing: Vec<(DocId, Hash, Hash, Missing)>,
+    /// Changes that are not in their documents, with the item that brought each.
+    pub(super) missing: BTreeMap<(DocId, Hash), (Hash, Missing)>,
     /// Refused actions, each standing for what it had seen.
     pub(super) stands_for: Vec<(DocId, ActionId, Vec<ActionId>)>,
     /// The device whose store was found to be one of two.

@@ -64,7 +64,7 @@ impl Packs {
         if let Some(row) = self.near(read, stream).ok().flatten() {
             return Some(reference(&row));
         }
-        match self.build(stream.id, AT_ONCE) {
+        match self.build(read, stream.id, AT_ONCE) {
             Ok(row) => row.as_ref().map(reference),
             Err(error) => {
                 tracing::warn!(%error, "a pack could not be built; the stream is read from its start");
@@ -84,20 +84,16 @@ impl Packs {
     /// # Errors
     /// [`PackError`].
     pub fn improve(&self) -> Result<usize, PackError> {
-        let due: Vec<StreamId> = {
+        let streams = self.store.read()?.streams()?;
+        let mut built = 0;
+        for stream in streams.into_iter().filter(|stream| stream.head >= PACK_FROM && stream.key.kind() != StreamKind::Device) {
             let read = self.store.read()?;
-            let mut due = Vec::new();
-            for stream in read.streams()?.into_iter().filter(|stream| stream.head >= PACK_FROM && stream.key.kind() != StreamKind::Device) {
-                if self.near(&*read, &stream)?.is_none_or(|row| row.level < WELL) {
-                    due.push(stream.id);
-                }
+            if self.near(&*read, &stream)?.is_none_or(|row| row.level < WELL) {
+                self.build(&*read, stream.id, WELL)?;
+                built += 1;
             }
-            due
-        };
-        for stream in &due {
-            self.build(*stream, WELL)?;
         }
-        Ok(due.len())
+        Ok(built)
     }
 
     /// A pack that is there and leaves little to read after it.
@@ -113,20 +109,18 @@ impl Packs {
         Ok(None)
     }
 
-    fn build(&self, stream: StreamId, level: i32) -> Result<Option<PackRow>, PackError> {
+    /// From a snapshot that the caller holds: a second one, while others wait for theirs, could wait for ever.
+    fn build(&self, read: &dyn Read, stream: StreamId, level: i32) -> Result<Option<PackRow>, PackError> {
         if !self.building.lock().unwrap_or_else(PoisonError::into_inner).insert(stream) {
             return Ok(None);
         }
-        let built = self.write(stream, level);
+        let built = self.write(read, stream, level);
         self.building.lock().unwrap_or_else(PoisonError::into_inner).remove(&stream);
         built.map(Some)
     }
 
-    fn write(&self, stream: StreamId, level: i32) -> Result<PackRow, PackError> {
-        let (pack, old) = {
-            let read = self.store.read()?;
-            (contents(&*read, stream)?, read.packs(stream)?)
-        };
+    fn write(&self, read: &dyn Read, stream: StreamId, level: i32) -> Result<PackRow, PackError> {
+        let (pack, old) = (contents(read, stream)?, read.packs(stream)?);
         let file = pack.to_file(level, &*self.signer)?;
         let sha256 = Hash::of(&[&file]);
         write_whole(&self.path(stream, sha256), &file)?;
