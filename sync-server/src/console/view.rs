@@ -6,7 +6,7 @@ use fieldgrid_core::domain::case::{Effect, State};
 use fieldgrid_core::domain::fact::FactKind;
 use fieldgrid_core::domain::grant::Role;
 use fieldgrid_core::domain::id::{DeviceId, DocId};
-use fieldgrid_core::domain::words;
+use fieldgrid_core::domain::{category, words};
 use fieldgrid_core::record::RecordKind;
 
 use super::PhoneBoard;
@@ -315,8 +315,8 @@ fn number(row: &CaseRow) -> String {
     })
 }
 
-fn category_name(code: &str, _lang: &str) -> String {
-    code.to_owned()
+fn category_name(code: &str, lang: &str) -> String {
+    category::words(code).map_or(code, |words| words.get(lang)).to_owned()
 }
 
 const fn is_open(state: State) -> bool {
