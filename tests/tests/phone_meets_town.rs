@@ -1,4 +1,5 @@
 //! Phones and a town, in one process.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -48,7 +48,7 @@ pub use view::{
     CaseDetail, CaseFilter, CaseOrder, CaseRow, EditRow, Hit, HouseholdDetail, HouseholdFilter, HouseholdRow, Names, Page, PageRequest, PageToken, Status,
     StreamRow, VisitRow,
 };
-pub use write::{RULES, SaveError, Saved};
+pub use write::{SaveError, Saved};
 
 use crate::domain::id::{Hash, Incarnation};
 use crate::domain::time::Stamp;

@@ -109,7 +109,7 @@ impl Store {
                 seq,
                 prev,
                 grant: identity.grant.id,
-                rules: super::write::RULES,
+                rules: crate::domain::case::RULES,
                 positions: positions.clone(),
                 destination,
                 sealed,

@@ -10,16 +10,13 @@ use super::own::{self, OwnRow, Standing};
 use super::{Context, Lease, Store, StoreError, project};
 use crate::domain::action::{Action, ActionKind, Fields};
 use crate::domain::area::AreaCode;
-use crate::domain::case::{AssignmentStatus, Case};
+use crate::domain::case::{self, Case, RULES};
 use crate::domain::fact::{Body, Fact, FactKind, Visit};
 use crate::domain::household::{self, HouseholdEdit};
-use crate::domain::id::{ActionId, DocId, FactId, Hash, PersonId};
+use crate::domain::id::{DocId, FactId, Hash, PersonId};
 use crate::domain::policy::{self, Refusal};
 use crate::env::random;
 use crate::record::{Change, Command, Content, Record, RecordError};
-
-/// The rules version that actions made here are judged by.
-pub const RULES: u32 = 1;
 
 /// What was saved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -284,28 +281,8 @@ fn compose(db: &Connection, store: &Store, identity: &Identity, doc: DocId, kind
     if case.is_none() && kind != ActionKind::Report {
         return Err(SaveError::NoSuchRecord);
     }
-    let (seen, round, assignment) = match &case {
-        Some(case) => {
-            let mut seen = case.frontier.clone();
-            seen.sort();
-            (seen, case.round_id, own_assignment(case, identity, kind))
-        }
-        None => (Vec::new(), None, None),
-    };
-    Ok(Action { kind, author: identity.grant.author(), at: store.inner.env.stamp(), seen, rules: RULES, round, assignment, mode: None, fields })
-}
-
-/// The live assignment that a handler's action is done under.
-fn own_assignment(case: &Case, identity: &Identity, kind: ActionKind) -> Option<ActionId> {
-    let by_handler = matches!(kind, ActionKind::Sign | ActionKind::Progress | ActionKind::Finish | ActionKind::RequestReturn | ActionKind::RequestExtension);
-    let grant = &identity.grant;
-    case.assignments
-        .iter()
-        .rev()
-        .filter(|_| by_handler)
-        .filter(|one| one.person == Some(grant.user) || (one.person.is_none() && one.org.is_some() && one.org == grant.org))
-        .max_by_key(|one| matches!(one.status, AssignmentStatus::Unsigned | AssignmentStatus::Signed | AssignmentStatus::Paused))
-        .map(|one| one.id)
+    let case = case.unwrap_or_else(|| Case::draft(doc));
+    Ok(case::compose(&case, identity.grant.author(), store.inner.env.stamp(), kind, fields, RULES).action)
 }
 
 /// Writes a fact and its projection.
