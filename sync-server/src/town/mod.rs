@@ -135,7 +135,8 @@ impl Town {
     }
 
     /// The store, for what compares everything.
-    pub(crate) fn store(&self) -> &dyn Store {
+    #[must_use]
+    pub fn store(&self) -> &dyn Store {
         &*self.store
     }
 

@@ -288,8 +288,9 @@ impl Store {
     /// Storage; [`StoreError::Damaged`] when this version cannot read it.
     pub fn record(&self, doc: DocId) -> Result<Option<Record>, StoreError> {
         self.inner.db.read(|db| match super::document::Document::find(db, doc)? {
-            Some(document) => document.record().map(|(record, _)| Some(record)).map_err(|_| StoreError::Damaged),
-            None => Ok(None),
+            // A row of which only a view is here holds nothing.
+            Some(document) if !document.is_bare() => document.record().map(|(record, _)| Some(record)).map_err(|_| StoreError::Damaged),
+            Some(_) | None => Ok(None),
         })
     }
 

@@ -1,0 +1,134 @@
+//! What a phone sends and hears, above the socket: recorded whole, and lost where a test says so. Bytes in the middle of a message are cut by
+//! [`crate::link::Link`].
+
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use fieldgrid_core::device::transport::{BoxFuture, Connect, HttpConnect, News, PackPart, Transport, TransportError, TransportSetupError};
+use fieldgrid_core::domain::fact::Body;
+use fieldgrid_core::domain::id::{Hash, StreamId};
+use fieldgrid_core::wire::entry::Entry;
+use fieldgrid_core::wire::frame;
+use fieldgrid_core::wire::sync::{Answer, PageEntry, Token};
+
+/// The line of one phone. It outlives the phone's app.
+#[derive(Debug)]
+pub struct Line {
+    /// Exchanges until the signal is gone; negative: it stays.
+    left: AtomicI64,
+    lose_answers: AtomicBool,
+    answers: Mutex<Vec<Vec<u8>>>,
+    packs: Mutex<Vec<u8>>,
+}
+
+impl Default for Line {
+    fn default() -> Self {
+        Self { left: AtomicI64::new(-1), lose_answers: AtomicBool::new(false), answers: Mutex::default(), packs: Mutex::default() }
+    }
+}
+
+impl Line {
+    /// The signal is gone after this many more exchanges.
+    pub fn lost_after(&self, exchanges: u32) {
+        self.left.store(i64::from(exchanges), Ordering::SeqCst);
+    }
+
+    /// The signal is back.
+    pub fn restore(&self) {
+        self.left.store(-1, Ordering::SeqCst);
+        self.lose_answers.store(false, Ordering::SeqCst);
+    }
+
+    /// What is sent arrives, what is answered does not.
+    pub fn lose_answers(&self) {
+        self.lose_answers.store(true, Ordering::SeqCst);
+    }
+
+    /// Everything that the phone was told, as plain bytes: names, values and ids are in it as they are.
+    ///
+    /// # Panics
+    /// When an answer cannot be read.
+    #[must_use]
+    pub fn heard(&self) -> Vec<u8> {
+        let mut plain = self.packs.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        for framed in self.answers.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            let body = frame::unwrap(framed).expect("a frame");
+            let answer = Answer::from_bytes(&body).expect("an answer");
+            plain.extend_from_slice(&body);
+            for page in &answer.pages {
+                for piece in &page.entries {
+                    match piece {
+                        PageEntry::Entry(Entry::Change(change)) => plain.extend([change.doc.as_bytes().as_slice(), &change.raw].concat()),
+                        PageEntry::Entry(Entry::Join(join)) => plain.extend([join.doc.as_bytes().as_slice(), &join.changes.concat()].concat()),
+                        PageEntry::Entry(Entry::Fact(fact)) => {
+                            plain.extend(fact.subject.iter().flat_map(|subject| *subject.as_bytes()));
+                            if let Body::Held(body) = &fact.body {
+                                plain.extend_from_slice(body);
+                            }
+                        }
+                        PageEntry::Entry(Entry::Leave(_)) | PageEntry::Own(_) => {}
+                    }
+                }
+            }
+        }
+        plain
+    }
+
+    fn spend(&self) -> Result<(), TransportError> {
+        let spent = self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| (left > 0).then_some(left - 1));
+        if spent == Err(0) { Err(TransportError::NoNetwork) } else { Ok(()) }
+    }
+}
+
+/// Connects over HTTP, by a line.
+#[derive(Debug, Clone)]
+pub struct By(pub Arc<Line>);
+
+impl Connect for By {
+    fn connect(&self, server: &str) -> Result<Arc<dyn Transport>, TransportSetupError> {
+        Ok(Arc::new(Recorded { inner: HttpConnect::default().connect(server)?, line: Arc::clone(&self.0) }))
+    }
+}
+
+#[derive(Debug)]
+struct Recorded {
+    inner: Arc<dyn Transport>,
+    line: Arc<Line>,
+}
+
+impl Transport for Recorded {
+    fn sync(&self, body: Vec<u8>) -> BoxFuture<'_, Result<Vec<u8>, TransportError>> {
+        Box::pin(async move {
+            self.line.spend()?;
+            let answer = self.inner.sync(body).await?;
+            if self.line.lose_answers.load(Ordering::SeqCst) {
+                return Err(TransportError::NoNetwork);
+            }
+            self.line.answers.lock().unwrap_or_else(PoisonError::into_inner).push(answer.clone());
+            Ok(answer)
+        })
+    }
+
+    fn enrol(&self, body: Vec<u8>) -> BoxFuture<'_, Result<Vec<u8>, TransportError>> {
+        self.inner.enrol(body)
+    }
+
+    fn pack(&self, token: Token, stream: StreamId, sha256: Hash, offset: u64) -> BoxFuture<'_, PackPart> {
+        Box::pin(async move {
+            if let Err(broke) = self.line.spend() {
+                return PackPart { broke: Some(broke), ..PackPart::default() };
+            }
+            let part = self.inner.pack(token, stream, sha256, offset).await;
+            self.line.packs.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(&part.bytes);
+            part
+        })
+    }
+
+    fn news(&self, token: Token) -> BoxFuture<'_, Result<Box<dyn News>, TransportError>> {
+        self.inner.news(token)
+    }
+
+    fn authenticates(&self) -> bool {
+        self.inner.authenticates()
+    }
+}

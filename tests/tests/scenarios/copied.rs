@@ -1,0 +1,129 @@
+//! A store is copied, and both go on.
+
+use fieldgrid_core::device::store::{DeliveryState, Lease};
+use fieldgrid_core::domain::grant::Role;
+use fieldgrid_core::domain::policy::Refusal;
+use fieldgrid_tests::harness::agree::{agree, is_there, server_records};
+use fieldgrid_tests::harness::phone::Phone;
+use fieldgrid_tests::harness::scene::Scene;
+
+/// Copies the store of a phone whose app is closed; `life`: with the file that tells copies apart.
+fn copy(from: &Phone, to: &Phone, life: bool) {
+    std::fs::copy(&from.path, &to.path).unwrap();
+    let wal = from.path.with_extension("db-wal");
+    if wal.exists() {
+        std::fs::copy(wal, to.path.with_extension("db-wal")).unwrap();
+    }
+    if life {
+        std::fs::copy(from.path.with_extension("life"), to.path.with_extension("life")).unwrap();
+    }
+}
+
+/// Rounds of both, until neither has anything to say. A limited phone still syncs.
+async fn both(scene: &Scene, one: &Phone, two: &Phone) {
+    for _ in 0..6 {
+        one.sync().await;
+        two.sync().await;
+    }
+    scene.settle(&[one, two]).await;
+}
+
+fn nothing_is_lost(scene: &Scene, phone: &Phone) {
+    let read = scene.town().store().read().unwrap();
+    for typed in &phone.typed {
+        let there = is_there(read.as_ref(), *typed);
+        let refused = phone.device().refused().unwrap().iter().any(|row| Some(typed.doc()) == row.doc);
+        assert!(there || refused, "{}: {typed:?} is neither at the centre nor shown as refused", phone.name);
+    }
+    drop(server_records(read.as_ref()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_copied_with_everything_is_found_out_and_nothing_typed_on_either_is_lost() {
+    let mut scene = Scene::set(8).await;
+    let grid = scene.grids[0];
+    let mut one = scene.phone("one", Role::GridMember, grid).await;
+    let household = one.household("民主街12号", "张三", "12812348000").doc;
+    let case = one.report("井盖破损").doc;
+    scene.settle(&[&one]).await;
+    // Something sealed and not yet known to be held, and something in no batch: the copy has both as well.
+    one.line.lose_answers();
+    one.supplement(case, "在路上");
+    one.sync().await;
+    one.line.restore();
+    one.supplement(case, "还没有发");
+    one.close();
+    let mut two = one.twin(&mut scene, "two").await;
+    copy(&one, &two, true);
+    one.open();
+    two.open();
+
+    one.supplement(case, "第一部手机");
+    let first = one.report("第一部手机的上报");
+    two.supplement(case, "第二部手机");
+    let second = two.report("第二部手机的上报");
+    let edited = two.set(household, "note", "第二部手机的备注");
+    one.sync().await;
+    two.sync().await;
+    both(&scene, &one, &two).await;
+
+    for phone in [&one, &two] {
+        nothing_is_lost(&scene, phone);
+        assert_eq!(phone.device().status().unwrap().store.lease, Lease::ReportOnly, "{}: both are limited until the centre approves", phone.name);
+    }
+    assert_eq!((one.state(first), two.state(second)), (DeliveryState::Received, DeliveryState::Received));
+    let row = two.edit(edited);
+    assert_eq!((row.delivery.state, row.delivery.reason), (DeliveryState::Refused, Some(Refusal::ReportOnly)), "visible, with its reason");
+    let texts = |phone: &Phone| {
+        let case = phone.device().case(case).unwrap().unwrap().case.unwrap();
+        let mut texts: Vec<_> = case.history.iter().filter_map(|entry| entry.action.fields.text.clone()).collect();
+        texts.sort();
+        texts
+    };
+    assert_eq!(texts(&one), texts(&two));
+    let mut all = ["井盖破损", "在路上", "还没有发", "第一部手机", "第二部手机"].map(str::to_owned);
+    all.sort();
+    assert_eq!(texts(&one), all, "what both had is there once, what each typed is there");
+
+    let device = one.device().identity().unwrap().device;
+    let shown = scene.town().phones().unwrap().into_iter().find(|phone| phone.device == device).unwrap();
+    assert!(format!("{shown:?}").contains("ReportOnly"), "the centre sees it: {shown:?}");
+    scene.town().approve(device).await.unwrap();
+    two.close();
+    scene.settle(&[&one]).await;
+    assert!(matches!(one.device().status().unwrap().store.lease, Lease::Open(_)));
+    one.set(household, "note", "又可以改了");
+    scene.settle(&[&one]).await;
+    let _ = agree(scene.town(), &[&one]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_restored_from_a_phones_backup_begins_a_new_life() {
+    let mut scene = Scene::set(9).await;
+    let grid = scene.grids[0];
+    let mut one = scene.phone("one", Role::GridMember, grid).await;
+    let case = one.report("井盖破损").doc;
+    scene.settle(&[&one]).await;
+    one.close();
+    let mut again = one.twin(&mut scene, "again").await;
+    copy(&one, &again, false);
+    // The old phone went on after its backup was made, and then fell into the river.
+    one.open();
+    let late = one.supplement(case, "备份之后");
+    scene.settle(&[&one]).await;
+    let before = one.device().identity().unwrap().incarnation;
+    one.close();
+
+    again.open();
+    assert!(again.device().status().unwrap().store.copied);
+    let typed = again.supplement(case, "新手机");
+    scene.settle(&[&again]).await;
+    assert_ne!(again.device().identity().unwrap().incarnation, before);
+    assert_eq!(again.state(typed), DeliveryState::Received);
+    let status = again.device().status().unwrap().store;
+    assert!(matches!(status.lease, Lease::Open(_)) && !status.copied, "it found out by itself: nobody is limited");
+    let history = again.device().case(case).unwrap().unwrap().case.unwrap().history;
+    assert_eq!(history.len(), 3, "what was sent after the backup came back by the streams");
+    assert!(history.iter().any(|entry| entry.action.fields.text.as_deref() == Some("备份之后")));
+    let _ = (agree(scene.town(), &[&again]), late);
+}
