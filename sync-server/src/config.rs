@@ -79,6 +79,9 @@ pub struct Serving {
     /// Ask for this bearer token on /metrics; without it /metrics answers everyone.
     #[arg(long, value_name = "TOKEN", env = "FIELDGRID_METRICS_TOKEN", hide_env_values = true)]
     pub metrics_token: Option<String>,
+    /// Serve the supervisors' console on /console to whoever has this key; without it there is no console.
+    #[arg(long, value_name = "KEY", env = "FIELDGRID_CONSOLE_KEY", hide_env_values = true)]
+    pub console_key: Option<String>,
 }
 
 /// Settings that cannot be used.

@@ -1,10 +1,10 @@
 //! Admission: a batch in, verdicts out (`DESIGN` §4). No HTTP, no SQL.
 //!
-//! Cheapest first: size limits, decoding, signature and place in the outbox chain ([`chain`]); then each piece: its edit, its dependencies, the
-//! gate, policy ([`judge`]); then one transaction ([`apply`]) in which the documents' heads are compared: changed meanwhile, judged again. A
+//! Cheapest first: size limits, decoding, signature and place in the outbox chain (`chain`); then each piece: its edit, its dependencies, the
+//! gate, policy (`judge`); then one transaction (`apply`) in which the documents' heads are compared: changed meanwhile, judged again. A
 //! well-signed batch in its place always advances the chain; what is wrong with its contents is a verdict for each piece, and the rest goes on.
 //!
-//! The judging is done outside the writer's lock, on as many threads as there are cores. After [`TRIES`] lost races it is done once inside it, so that it
+//! The judging is done outside the writer's lock, on as many threads as there are cores. After `TRIES` lost races it is done once inside it, so that it
 //! ends.
 
 mod apply;

@@ -1,4 +1,4 @@
-//! What a device is told: which streams it reads ([`directory`]), where it and the server part ([`cursors`]), entries ([`pages`]) and packs.
+//! What a device is told: which streams it reads (`directory`), where it and the server part (`cursors`), entries (`pages`) and packs.
 //!
 //! Everything in an answer is read from one snapshot and under one grant. Nothing new is told in a few bytes, whatever the number of records: the server
 //! remembers each device's last states by their hash, the one it confirmed and the one it will be in when it has applied the answer.

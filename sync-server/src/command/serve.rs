@@ -10,6 +10,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::{Failure, during, open};
 use crate::config::{Common, Serving};
+use crate::console::{self, Console};
 use crate::http::{self, App, Tls};
 use crate::town::Town;
 
@@ -30,6 +31,8 @@ Examples · 示例:
       on http://127.0.0.1:8610, data in ./fieldgrid-data
   sync-server serve --listen 0.0.0.0:443 --tls-cert fullchain.pem --tls-key key.pem --public-url https://grid.example.cn
       on the open network
+  FIELDGRID_CONSOLE_KEY=… sync-server serve
+      with the supervisors' console on /console, opened by that key
   sync-server serve --listen 0.0.0.0:8610 --behind-proxy --public-url https://grid.example.cn
       behind nginx or Caddy, which end TLS")]
 pub struct Serve {
@@ -51,7 +54,10 @@ impl Serve {
         let app = App::new(Arc::clone(&town), serving.options());
         // Before the first log line: whoever waits for it may send a signal at once.
         let mut stop = Stop::new().map_err(during("listening for signals"))?;
-        let router = http::router(Arc::clone(&app));
+        let mut router = http::router(Arc::clone(&app));
+        if let Some(key) = &serving.console_key {
+            router = router.merge(console::router(Console { town: Arc::clone(&town), key: Some(key.clone()), phones: None }));
+        }
         let mut running = http::start(app, router, serving.listen, certificate.clone()).map_err(during(format!("listening on {}", serving.listen)))?;
         let scheme = if tls.is_some() { "https" } else { "http" };
         tracing::info!(address = %format!("{scheme}://{}", running.address), data = %common.data.display(), "serving");

@@ -55,8 +55,6 @@ pub trait PhoneBoard: Send + Sync + std::fmt::Debug {
 pub struct Console {
     /// The server.
     pub town: Arc<Town>,
-    /// The town that the first page shows.
-    pub home: AreaCode,
     /// What opens it; none where only this machine can reach it.
     pub key: Option<String>,
     /// Phones of this process.
@@ -81,6 +79,13 @@ pub fn router(console: Console) -> Router {
         .route("/console/assets/{file}", get(asset))
         .layer(middleware::from_fn(safe_headers))
         .with_state(app)
+}
+
+#[derive(Template)]
+#[template(path = "console/towns.html")]
+struct TownsPage<'a> {
+    t: &'a Labels,
+    towns: Vec<(AreaCode, String)>,
 }
 
 #[derive(Template)]
@@ -117,8 +122,14 @@ struct Ask {
     lang: Option<String>,
 }
 
-async fn home(Shared(app): Shared<App>) -> Redirect {
-    Redirect::to(&format!("/console/towns/{}", app.home))
+/// The towns with a desk; where there is one, it is shown at once.
+async fn home(Shared(app): Shared<App>, Query(ask): Query<Ask>, headers: HeaderMap) -> Result<Response, Failure> {
+    let t = labels(&ask, &headers);
+    let towns = blocking(move || app.town.desks()).await?;
+    match towns.as_slice() {
+        [(only, _)] => Ok(Redirect::to(&format!("/console/towns/{only}")).into_response()),
+        _ => Ok(page(&TownsPage { t, towns }, &ask)?.into_response()),
+    }
 }
 
 async fn town(Shared(app): Shared<App>, Path(area): Path<AreaCode>, Query(ask): Query<Ask>, headers: HeaderMap) -> Result<Response, Failure> {

@@ -54,6 +54,7 @@ labels! {
     unsent: "未上传", "Unsent";
     received: "已收到", "Received";
     refused: "被拒", "Refused";
+    no_towns: "还没有镇街:先导入区划并建立网格。", "No town yet: import the divisions and create grids.";
     back: "返回", "Back";
     facts: "案件信息", "Facts";
     history: "办理过程", "History";

@@ -1,11 +1,11 @@
 //! Rows and transactions; no rules.
 //!
-//! [`Store`] is what the rest of the server knows. It is **blocking**: gates burn CPU, SQLite blocks, and so every caller is on a thread of its
+//! `Store` is what the rest of the server knows. It is **blocking**: gates burn CPU, SQLite blocks, and so every caller is on a thread of its
 //! own anyway (a blocking task, the writer's thread). An implementation over tokio-postgres drives its client with `Handle::block_on` from those
 //! threads, as the `postgres` crate does, and no row costs a boxed future.
 //!
-//! - [`Read`] is a consistent snapshot: everything read through one is of one moment.
-//! - [`Write`] is a read that also writes. A [`Job`] runs in one: everything it did is durable before it is told so, or none of it happened.
+//! - `Read` is a consistent snapshot: everything read through one is of one moment.
+//! - `Write` is a read that also writes. A `Job` runs in one: everything it did is durable before it is told so, or none of it happened.
 //!   Jobs that arrive together share one commit (**group commit**), each undone alone when it fails.
 //!
 //! Nothing is kept in memory for a document; what a transaction locks are the counters of the streams it appends to, in the order of their ids.
@@ -98,7 +98,7 @@ impl dyn Store + '_ {
         self.submit(Box::new(Once { work: Some(work), value: None, reply: drop }))
     }
 
-    /// As [`write`](Self::write), from a thread that may block.
+    /// As `write`, from a thread that may block.
     ///
     /// # Errors
     /// What `work` says, or [`StoreError`].

@@ -9,7 +9,7 @@ use fieldgrid_core::record::{Content, Record, RecordKind};
 use fieldgrid_core::wire::entry::Entry;
 
 use super::{Town, TownError};
-use crate::store::{CaseRow, OrgRow, PhoneRow, Read, Result as Stored, Standing, StoreError};
+use crate::store::{CaseRow, OrgRow, PhoneRow, Read, Result as Stored, Standing, StoreError, StreamKey};
 
 /// What a scope holds.
 #[derive(Debug, Clone, Default)]
@@ -81,6 +81,18 @@ impl Town {
     pub fn counts(&self, scope: AreaCode) -> Result<Counts, TownError> {
         let read = self.store.read()?;
         Ok(Counts { cases: read.case_counts(scope)?, households: read.household_counts(scope)? })
+    }
+
+    /// The desks with their names, by code.
+    ///
+    /// # Errors
+    /// [`TownError::Store`].
+    pub fn desks(&self) -> Result<Vec<(AreaCode, String)>, TownError> {
+        let read = self.store.read()?;
+        let desks = read.streams()?.into_iter().filter_map(|stream| if let StreamKey::Desk(area) = stream.key { Some(area) } else { None });
+        let mut desks = desks.map(|area| Ok((area, read.division(area)?.unwrap_or_else(|| area.to_string())))).collect::<Stored<Vec<_>>>()?;
+        desks.sort();
+        Ok(desks)
     }
 
     /// Cases under a scope, the latest first.

@@ -1,6 +1,6 @@
 //! The town: store, admission and answers as one thing, for HTTP, the console and the commands.
 //!
-//! One file each: [`keys`], [`sync`], [`enrol`], [`places`], [`console`], [`verify`], [`backup`], [`news`].
+//! One file each: `keys`, `sync`, `enrol`, `places`, `console`, `verify`, `backup`, `news`.
 
 mod backup;
 mod console;

@@ -36,7 +36,7 @@ pub struct Cli {
     /// 本机数据库文件 · The store's file [default: ~/.local/share/fieldgrid/phone.db]
     #[arg(long, global = true, env = "FIELDGRID_STORE", value_name = "PATH")]
     pub store: Option<PathBuf>,
-    /// 密钥文件(64 位十六进制);首次使用时创建 · File with the store's key, 64 hex digits; made on first use [default: <store>.key]
+    /// 密钥文件(64 位十六进制);首次使用时创建 · File with the store's key, 64 hex digits; made on first use (default: the store's path with .key)
     #[arg(long, global = true, value_name = "FILE")]
     pub key_file: Option<PathBuf>,
     /// 私有 CA 证书(PEM) · Certificates of a private CA to trust as well

@@ -22,7 +22,7 @@ pub const MAX_PAGE: u32 = 500;
 /// How much of a list, and from where on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PageRequest {
-    /// Most rows, up to [`MAX_PAGE`].
+    /// Most rows, up to 500.
     pub limit: u32,
     /// Where the page before ended; `None` for the first.
     pub after: Option<PageToken>,

@@ -1,7 +1,7 @@
 //! Many raw change chunks, and the CBOR rows that go with them, as one run of bytes that compresses well.
 //!
 //! The first byte names the layout: 0 is everything as it stands (how many rows, then rows and chunks, each after its length; numbers u32,
-//! big-endian), 1 is column by column ([`known`]).
+//! big-endian), 1 is column by column (`known.rs`).
 
 mod chunk;
 mod civil;
