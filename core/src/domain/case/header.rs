@@ -53,7 +53,7 @@ fn best<T: PartialEq>(graph: &Graph<'_>, writers: &[usize], field: impl Fn(&Acti
     values.into_iter().reduce(|best, next| if leads(graph, next.0, best.0) { next } else { best }).map(|(_, value)| value)
 }
 
-/// Two ACCEPTs are row 5's.
+/// Two acceptances are row 5's.
 fn between_accepts<T>(graph: &Graph<'_>, values: &[(usize, T)]) -> bool {
     values.iter().all(|(at, _)| graph.kind(*at) == ActionKind::Accept)
 }
