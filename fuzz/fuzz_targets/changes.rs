@@ -6,9 +6,9 @@ use fieldgrid_core::wire::changes::{pack, unpack};
 const LIMIT: usize = 1 << 20;
 
 libfuzzer_sys::fuzz_target!(|input: &[u8]| {
-    if let Ok(chunks) = unpack(input, LIMIT) {
-        assert!(chunks.iter().map(Vec::len).sum::<usize>() <= LIMIT);
-        let parts: Vec<&[u8]> = chunks.iter().map(Vec::as_slice).collect();
-        assert_eq!(unpack(&pack(&parts), usize::MAX).as_ref(), Ok(&chunks));
+    if let Ok(run) = unpack(input, LIMIT) {
+        assert!(run.changes.iter().map(Vec::len).sum::<usize>() <= LIMIT);
+        let changes: Vec<&[u8]> = run.changes.iter().map(Vec::as_slice).collect();
+        assert_eq!(unpack(&pack(&changes, &run.rows), usize::MAX).as_ref(), Ok(&run));
     }
 });
