@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, sleep_until};
 
 /// How fast the line is.
@@ -14,7 +15,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 pub struct Speed {
     /// Bits per second each way; none = as fast as loopback.
     pub bits_per_s: Option<u64>,
-    /// From the first byte of a message one way to the first byte of its answer, this much is added.
+    /// What a message and its answer take on the way beside their bytes; opening a connection takes as long.
     pub round_trip: Duration,
 }
 
@@ -127,56 +128,77 @@ impl Count {
     }
 }
 
-async fn relay(phone: TcpStream, server: SocketAddr, speed: Speed, state: &Arc<Shared>) -> std::io::Result<()> {
-    let server = TcpStream::connect(server).await?;
+async fn relay(mut phone: TcpStream, server: SocketAddr, speed: Speed, state: &Arc<Shared>) -> std::io::Result<()> {
+    // A connection costs a round trip before its first byte.
+    if !speed.round_trip.is_zero() {
+        sleep(speed.round_trip).await;
+    }
+    let mut server = TcpStream::connect(server).await?;
     phone.set_nodelay(true)?;
     server.set_nodelay(true)?;
-    let (mut phone_in, mut phone_out) = phone.into_split();
-    let (mut server_in, mut server_out) = server.into_split();
+    let (phone_in, phone_out) = phone.split();
+    let (server_in, server_out) = server.split();
     let last_was_up = AtomicBool::new(false);
-    let half = speed.round_trip / 2;
-    let up = async {
-        let mut line = Pace::new(speed.bits_per_s, half);
-        let mut buffer = vec![0; 16 << 10];
-        loop {
-            let n = phone_in.read(&mut buffer).await?;
-            if n == 0 || state.is_down.load(Ordering::Relaxed) {
-                return Ok(());
-            }
-            let (n, cut) = until_cut(&state.cut_up_after, n);
-            last_was_up.store(true, Ordering::SeqCst);
-            line.carry(n).await;
-            server_out.write_all(&buffer[..n]).await?;
-            state.up.fetch_add(n as u64, Ordering::SeqCst);
-            if cut {
-                return Ok::<(), std::io::Error>(());
-            }
+    let up = carry(phone_in, server_out, speed, state, &state.cut_up_after, |n| {
+        last_was_up.store(true, Ordering::SeqCst);
+        state.up.fetch_add(n, Ordering::SeqCst);
+    });
+    let down = carry(server_in, phone_out, speed, state, &state.cut_down_after, |n| {
+        if last_was_up.swap(false, Ordering::SeqCst) {
+            state.turns.fetch_add(1, Ordering::SeqCst);
         }
-    };
-    let down = async {
-        let mut line = Pace::new(speed.bits_per_s, half);
-        let mut buffer = vec![0; 16 << 10];
-        loop {
-            let n = server_in.read(&mut buffer).await?;
-            if n == 0 || state.is_down.load(Ordering::Relaxed) {
-                return Ok(());
-            }
-            let (n, cut) = until_cut(&state.cut_down_after, n);
-            if last_was_up.swap(false, Ordering::SeqCst) {
-                state.turns.fetch_add(1, Ordering::SeqCst);
-            }
-            line.carry(n).await;
-            phone_out.write_all(&buffer[..n]).await?;
-            state.down.fetch_add(n as u64, Ordering::SeqCst);
-            if cut {
-                return Ok::<(), std::io::Error>(());
-            }
-        }
-    };
+        state.down.fetch_add(n, Ordering::SeqCst);
+    });
     tokio::select! {
         ended = up => ended,
         ended = down => ended,
     }
+}
+
+/// Carries one direction until it ends or is cut. Bytes leave one after the other at the line's rate and arrive half a round trip later; what is under way
+/// does not hold up what follows.
+async fn carry(
+    mut from: impl AsyncRead + Unpin,
+    mut to: impl AsyncWrite + Unpin,
+    speed: Speed,
+    state: &Shared,
+    cut_after: &AtomicI64,
+    passed: impl Fn(u64),
+) -> std::io::Result<()> {
+    let (under_way, mut arriving) = mpsc::unbounded_channel::<(Instant, Vec<u8>)>();
+    let leave = async move {
+        let mut free_at = Instant::now();
+        let mut buffer = vec![0; 16 << 10];
+        loop {
+            let n = from.read(&mut buffer).await?;
+            if n == 0 || state.is_down.load(Ordering::Relaxed) {
+                return Ok(());
+            }
+            let (n, cut) = until_cut(cut_after, n);
+            passed(n as u64);
+            let takes = speed.bits_per_s.map_or(Duration::ZERO, |bits_per_s| Duration::from_secs_f64(n as f64 * 8.0 / bits_per_s as f64));
+            free_at = free_at.max(Instant::now()) + takes;
+            // The other side's end is noticed where it is written to.
+            let gone = under_way.send((free_at + speed.round_trip / 2, buffer[..n].to_vec())).is_err();
+            if cut || gone {
+                return Ok(());
+            }
+        }
+    };
+    let arrive = async {
+        while let Some((at, bytes)) = arriving.recv().await {
+            if at > Instant::now() {
+                sleep_until(at).await;
+            }
+            if state.is_down.load(Ordering::Relaxed) {
+                break;
+            }
+            to.write_all(&bytes).await?;
+        }
+        Ok::<(), std::io::Error>(())
+    };
+    let (left, arrived): (std::io::Result<()>, _) = tokio::join!(leave, arrive);
+    left.and(arrived)
 }
 
 /// How many of `n` bytes still pass, and whether the line is cut after them.
@@ -192,32 +214,4 @@ fn until_cut(left: &AtomicI64, n: usize) -> (usize, bool) {
     }
     left.store(-1, Ordering::SeqCst);
     (usize::try_from(before).unwrap_or(0), true)
-}
-
-/// Carries bytes no faster than the line, with its delay.
-struct Pace {
-    bits_per_s: Option<u64>,
-    delay: Duration,
-    free_at: Instant,
-}
-
-impl Pace {
-    fn new(bits_per_s: Option<u64>, delay: Duration) -> Self {
-        Self { bits_per_s, delay, free_at: Instant::now() }
-    }
-
-    /// Waits until `n` bytes have crossed. The delay is paid once for a run of bytes, not for every piece of it.
-    async fn carry(&mut self, n: usize) {
-        let now = Instant::now();
-        if now > self.free_at + Duration::from_millis(5) {
-            sleep(self.delay).await;
-            self.free_at = Instant::now();
-        }
-        if let Some(bits_per_s) = self.bits_per_s {
-            self.free_at += Duration::from_secs_f64(n as f64 * 8.0 / bits_per_s as f64);
-            sleep_until(self.free_at).await;
-        } else {
-            self.free_at = Instant::now();
-        }
-    }
 }
