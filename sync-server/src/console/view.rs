@@ -161,6 +161,12 @@ impl Board {
         self.filter.map(|state| format!("?state={state}")).unwrap_or_default()
     }
 
+    /// How many entries the server holds: the number of the last one.
+    #[must_use]
+    pub fn entries(&self) -> i64 {
+        self.arrivals.first().map_or(0, |arrival| arrival.key)
+    }
+
     /// Whether the list is narrowed to this state.
     #[must_use]
     pub fn is_shown(&self, state: &State) -> bool {

@@ -44,6 +44,7 @@ labels! {
     updated: "最近动态", "Last event";
     to_decide: "待裁决", "to decide";
     arrivals: "到达记录", "Arrivals";
+    entries: "条", "entries";
     no_arrivals: "还没有数据到达。", "Nothing has arrived yet.";
     phones: "手机", "Phones";
     person: "人员", "Person";
