@@ -285,6 +285,7 @@ impl Store {
             for table in tables.into_iter().chain(["lives", "grants", "meta"]) {
                 tx.execute(&format!("DELETE FROM {table}"), [])?;
             }
+            search::scrub(tx)?;
             if let Some(life) = life {
                 meta::put(tx, meta::LIFE, &life)?;
             }

@@ -17,7 +17,7 @@ use crate::domain::id::{Hash, Incarnation};
 use crate::env::{Environment, random};
 
 /// The steps from an empty file to this version, in order. `user_version` is the number of steps taken.
-const MIGRATIONS: &[&str] = &[include_str!("../../../migrations/001_store.sql")];
+const MIGRATIONS: &[&str] = &[include_str!("../../../migrations/001_store.sql"), include_str!("../../../migrations/002_search_marks_what_is_gone.sql")];
 /// How long a second opener waits for the first to leave.
 const LOCK_TRIES: u32 = 20;
 const PAGE: u64 = 4096;

@@ -3,9 +3,9 @@
 
 use rusqlite::{Connection, params};
 
-use super::StoreError;
 use super::observe::Touched;
 use super::own::UNDELIVERED;
+use super::{StoreError, search};
 use crate::domain::id::{DocId, FactId, StreamId};
 
 /// A stream no longer holds an item.
@@ -48,6 +48,9 @@ pub(super) fn sweep(db: &Connection, touched: &mut Touched) -> Result<u32, Store
     for doc in docs {
         forget(db, doc, touched)?;
         purged += 1;
+    }
+    if purged > 0 {
+        search::scrub(db)?;
     }
     Ok(purged)
 }

@@ -89,6 +89,13 @@ pub(super) fn index(db: &Connection, n: i64, texts: &[&str]) -> Result<(), Store
     Ok(())
 }
 
+/// Takes every word of what was deleted or replaced out of the index. Until then FTS5 only marks it as gone. Its own `secure-delete` would do this at each
+/// change: with 10,000 records that was two thirds of the time that a page of edits took.
+pub(super) fn scrub(db: &Connection) -> Result<(), StoreError> {
+    db.execute_batch("INSERT INTO search (search) VALUES ('optimize')")?;
+    Ok(())
+}
+
 /// Unified ideographs with their extensions, and 〇.
 const fn is_han(c: char) -> bool {
     matches!(c, '\u{3400}'..='\u{4dbf}' | '\u{4e00}'..='\u{9fff}' | '\u{f900}'..='\u{faff}' | '\u{20000}'..='\u{323af}' | '〇')

@@ -330,6 +330,7 @@ fn project_again(db: &Connection, context: &Context, doc: Option<DocId>, touched
     let gone = document.is_bare() && is_empty(&record) && own::of_record(db, document.id)?.state == own::DeliveryState::Discarded;
     if gone {
         super::purge::forget(db, document.id, touched)?;
+        super::search::scrub(db)?;
         return Ok(());
     }
     Ok(project::document(db, context, &document, touched)?)
