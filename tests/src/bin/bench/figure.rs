@@ -133,12 +133,12 @@ impl Spec {
 /// With separators between thousands, and no more digits than say something.
 fn number(value: f64) -> String {
     if value < 100.0 {
-        return format!("{:.2}", value).trim_end_matches('0').trim_end_matches('.').to_owned();
+        return format!("{value:.2}").trim_end_matches('0').trim_end_matches('.').to_owned();
     }
     let digits = format!("{value:.0}");
     let mut text = String::new();
     for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i) % 3 == 0 {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
             text.push(',');
         }
         text.push(digit);
@@ -155,5 +155,5 @@ pub fn median<T: PartialOrd + Copy>(values: &[T]) -> T {
 pub fn percentile<T: PartialOrd + Copy>(values: &[T], percent: usize) -> T {
     let mut sorted = values.to_vec();
     sorted.sort_by(|a, b| a.partial_cmp(b).expect("numbers"));
-    sorted[((sorted.len() * percent).div_ceil(100)).clamp(1, sorted.len()) - 1]
+    sorted[(sorted.len() * percent).div_ceil(100).clamp(1, sorted.len()) - 1]
 }

@@ -1,6 +1,6 @@
 //! The town before its evening: divisions, grids, and the workload's records, put in through admission by one device a grid, in batches sealed by hand.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, btree_map};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -134,10 +134,10 @@ impl Importer {
 
     fn write(&mut self, doc: DocId, command: &Command) -> Outcome<Item> {
         let kind: RecordKind = command.record_kind();
-        if !self.records.contains_key(&doc) {
-            self.records.insert(doc, Document::new(kind)?);
-        }
-        let record = self.records.get_mut(&doc).ok_or("just put there")?;
+        let record = match self.records.entry(doc) {
+            btree_map::Entry::Occupied(there) => there.into_mut(),
+            btree_map::Entry::Vacant(free) => free.insert(Document::new(kind)?),
+        };
         let change = record.write(self.incarnation, command, self.env.wall_ms() / 1000)?;
         Ok(Item::Change(ChangeItem { doc, kind, edit: None, raw: change.raw }))
     }
