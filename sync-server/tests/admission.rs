@@ -388,6 +388,9 @@ async fn what_a_revoked_device_still_sends_is_kept_aside() {
     let visit = Item::Fact(member.visit(household));
     let batch = member.seal(vec![Item::Change(change), Item::Change(made), visit]);
     world.town.revoke(member.device).await.unwrap();
+    let session = member.token.take().unwrap();
+    assert_eq!(world.town.news(session).unwrap_err().kind, ErrorKind::Unauthenticated, "its sessions end");
+    assert_eq!(world.town.pack(session, member.stream, Hash::ZERO).await.unwrap_err().kind, ErrorKind::Unauthenticated);
     let refused = member.ask(&world.town, &member.request(&[batch])).await.unwrap_err();
     assert_eq!(refused.kind, ErrorKind::Revoked);
     let phones = world.town.phones().unwrap();
@@ -417,6 +420,67 @@ async fn a_superseded_grant_counts_until_its_lease_ends() {
     member.sync(&world.town, from_ref(&batch)).await;
     let ended = Verdict::Refused(Refusal::GrantEnded);
     assert_eq!(member.verdicts(&batch), [ended.clone(), ended, Verdict::Accepted]);
+}
+
+#[tokio::test]
+async fn an_ended_grant_is_not_kept_alive_by_the_phones_clock_or_by_naming_it() {
+    let world = World::new().await;
+    let mut member = world.phone(Role::GridMember, GRID).await;
+    let (doc, change) = member.report(Some(GRID));
+    let batch = member.changes(vec![change]);
+    member.sync(&world.town, from_ref(&batch)).await;
+    let granted = world.town.regrant(member.device, Role::GridMember, None, vec![area(OTHER_GRID)]).await.unwrap();
+    world.env.pass(std::time::Duration::from_secs(15 * 86_400));
+    member.token = None;
+    // Without an anchor, nothing says when it was sealed.
+    member.anchor = None;
+    let (_, _, made) = member.household(GRID, "张三");
+    let batch = member.changes(vec![made]);
+    member.sync(&world.town, from_ref(&batch)).await;
+    assert_eq!(member.verdicts(&batch), [Verdict::Refused(Refusal::GrantEnded)]);
+    // Done in the name of the old grant, sent under the new one.
+    let accepted = member.act(doc, ActionKind::Accept, accept(Some(GRID)));
+    member.grant = granted;
+    let batch = member.changes(vec![accepted]);
+    member.sync(&world.town, from_ref(&batch)).await;
+    assert_eq!(member.verdicts(&batch), [Verdict::Refused(Refusal::GrantEnded)]);
+}
+
+#[tokio::test]
+async fn what_waited_when_its_author_was_revoked_is_kept_aside() {
+    let world = World::new().await;
+    let mut author = world.phone(Role::GridMember, GRID).await;
+    let mut reader = world.phone(Role::GridMember, GRID).await;
+    let (doc, first) = author.report(Some(GRID));
+    reader.records.insert(doc, author.records[&doc].clone());
+    let supplement = reader.act(doc, ActionKind::Supplement, Fields { text: Some("补充".into()), ..Fields::default() });
+    let early = reader.changes(vec![supplement]);
+    reader.sync(&world.town, from_ref(&early)).await;
+    assert_eq!(reader.verdicts(&early), [Verdict::Waiting(first.change_hash())]);
+    world.town.revoke(reader.device).await.unwrap();
+    let batch = author.changes(vec![first]);
+    author.sync(&world.town, &[batch]).await;
+    let phones = world.town.phones().unwrap();
+    assert_eq!(phones.iter().find(|phone| phone.device == reader.device).unwrap().quarantined, 1);
+    assert_eq!(world.town.case(doc).unwrap().unwrap().row.actions, 1);
+}
+
+#[tokio::test]
+async fn one_request_may_end_one_life_and_begin_the_next() {
+    let world = World::new().await;
+    let mut member = world.phone(Role::GridMember, GRID).await;
+    let (_, change) = member.report(Some(GRID));
+    let last = member.changes(vec![change]);
+    member.incarnation = Incarnation::random(random(&*world.env));
+    member.outbox.hash = last.hash();
+    let (_, change) = member.report(Some(GRID));
+    let first = member.changes(vec![change]);
+    let answer = member.sync(&world.town, &[last.clone(), first.clone()]).await;
+    assert_eq!((answer.rejections.len(), answer.outbox.map(|head| head.incarnation)), (0, Some(member.incarnation)));
+    for batch in [&last, &first] {
+        assert_eq!(member.verdicts(batch), [Verdict::Accepted]);
+    }
+    assert!(world.town.verify().unwrap().findings.is_empty());
 }
 
 #[tokio::test]

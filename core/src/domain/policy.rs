@@ -7,7 +7,7 @@
 //! case) cannot be an honest mistake, and is [`Refusal::NotPermitted`]. A kind of a newer version is let in as a note.
 
 use super::action::{Action, ActionKind, Fields};
-use super::area::AreaCode;
+use super::area::{AreaCode, Level};
 use super::case::kinds::{self, Right};
 use super::code::codes;
 use super::fact::{Body, Fact, FactKind, Visit};
@@ -123,7 +123,7 @@ pub fn may_act(grant: &Grant, area: AreaCode, action: &Action) -> Result<(), Ref
         grant.covers(area) && action.fields.grid.is_none_or(|grid| grant.covers(grid))
     } else {
         // A handler's assignment and a reporter's own case may lie outside his scopes; that they are his is for the fold to say.
-        own || grant.role == Role::Department || touches(grant, area)
+        (own || grant.role == Role::Department || touches(grant, area)) && action.fields.grid.is_none_or(|grid| around(grant, grid))
     };
     if in_scope { Ok(()) } else { Err(Refusal::OutOfScope) }
 }
@@ -131,6 +131,11 @@ pub fn may_act(grant: &Grant, area: AreaCode, action: &Action) -> Result<(), Ref
 /// A case that has no grid yet lies in a town, which holds the author's grid.
 fn touches(grant: &Grant, area: AreaCode) -> bool {
     grant.scopes.iter().any(|scope| scope.contains(area) || area.contains(*scope))
+}
+
+/// Where an author may move a case: within his scopes, or elsewhere in a town that one of them lies in.
+fn around(grant: &Grant, grid: AreaCode) -> bool {
+    grant.scopes.iter().any(|scope| scope.at(Level::Town).unwrap_or(*scope).contains(grid))
 }
 
 /// Shape and size of an action, whoever wrote it.
@@ -232,6 +237,10 @@ pub fn may_state(grant: &Grant, area: AreaCode, fact: &Fact) -> Result<(), Refus
         return Err(Refusal::TooLarge);
     }
     if !touches(grant, area) || fact.area.is_some_and(|area| !touches(grant, area)) {
+        return Err(Refusal::OutOfScope);
+    }
+    // A command binds everyone below: it reaches no further than who gives it.
+    if fact.kind == FactKind::Command && !(grant.covers(area) && fact.area.is_none_or(|area| grant.covers(area))) {
         return Err(Refusal::OutOfScope);
     }
     match fact.kind {

@@ -1,5 +1,6 @@
 //! The transaction: what was judged becomes entries of streams.
 
+use std::collections::btree_map::Entry as Slot;
 use std::collections::{BTreeMap, BTreeSet};
 
 use fieldgrid_core::domain::area::{AreaCode, Level};
@@ -34,9 +35,6 @@ pub(super) struct Applied {
 /// # Errors
 /// [`StoreError::Changed`] when a document or the outbox is not any more as it was judged.
 pub(super) fn apply(tx: &mut dyn Write, env: &dyn Environment, plan: &Plan) -> Result<Applied> {
-    for (placed, _) in plan.batches.iter().filter(|(placed, _)| placed.opens) {
-        tx.open_incarnation(placed.batch.header.incarnation, placed.sender.device)?;
-    }
     let mut work = Applying { tx, env, now_ms: env.wall_ms(), bumped: BTreeSet::new(), streams: BTreeMap::new() };
     work.lock(plan)?;
     let mut documents = work.documents(plan)?;
@@ -333,6 +331,10 @@ impl Applying<'_> {
             let received_ms = placed.sender.received_ms;
             let said = BatchVerdict { incarnation: header.incarnation, seq: header.seq, batch: batch.hash(), received_ms, exceptions };
             let entry = self.state(FactKind::Verdict, None, &said, &[placed.sender.stream])?;
+            // Only now: it closes the life before, whose last batches may have come in the same request.
+            if placed.opens {
+                self.tx.open_incarnation(header.incarnation, placed.sender.device)?;
+            }
             self.tx.insert_batch(&BatchRow {
                 incarnation: header.incarnation,
                 seq: header.seq,
@@ -362,8 +364,15 @@ impl Applying<'_> {
         let mut batches: BTreeMap<(StreamId, [u8; 16], u64), BatchVerdict> = BTreeMap::new();
         for item in released {
             self.tx.delete_held(item.held)?;
-            let key = (item.stream, *item.origin.incarnation.as_bytes(), item.origin.seq);
-            let said = batches.entry(key).or_insert_with(|| item.before.clone());
+            let Origin { incarnation, seq, .. } = item.origin;
+            let said = match batches.entry((item.stream, *incarnation.as_bytes(), seq)) {
+                Slot::Occupied(said) => said.into_mut(),
+                // As it stands in this transaction: another item of the batch may have been released meanwhile.
+                Slot::Vacant(slot) => {
+                    let batch = self.tx.batch(incarnation, seq)?.ok_or(StoreError::Damaged("batch"))?;
+                    slot.insert(stored_verdict(self.tx, batch.verdict)?)
+                }
+            };
             said.exceptions.retain(|exception| exception.item != item.origin.item);
             if item.verdict != Verdict::Accepted {
                 said.exceptions.push(Exception { item: item.origin.item, verdict: item.verdict.clone() });

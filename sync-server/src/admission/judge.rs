@@ -20,7 +20,7 @@ use super::chain::{Checked, InPlace};
 use super::plan::{Admitted, DocPlan, Plan, Projection, Released};
 use super::sender::{Right, Sender};
 use super::{case, facts, household as households};
-use crate::store::{DeviceRow, DocRow, HeldRow, Missing, Origin, Read, Result, StreamKey, Why};
+use crate::store::{DeviceRow, DocRow, HeldRow, Missing, Origin, Read, Result, Standing, StreamKey, Why};
 use crate::telemetry::metrics::{GATE_SECONDS, timed};
 
 /// Items that one device may have waiting, and their bytes: what a phone can hold back in a day without contact, and no more.
@@ -150,8 +150,7 @@ impl Judge<'_> {
             if let Verdict::Refused(_) | Verdict::Stranded(_) = verdict {
                 self.plan.missing.insert((doc, work.change.change_hash()), (work.change.hash(), Missing::Refused));
             }
-            let before = super::apply::stored_verdict(self.read, batch.verdict)?;
-            self.plan.released.push(Released { held: held.id, stream: device.stream, origin: held.origin, verdict, before });
+            self.plan.released.push(Released { held: held.id, stream: device.stream, origin: held.origin, verdict });
         }
         Ok(())
     }
@@ -238,14 +237,21 @@ impl Judge<'_> {
             (Command::Act(actions), _) => actions,
         };
         for action in actions {
+            // What was done before a new grant came, or is redone, keeps its author: it is judged by the grant it was done under, as far as that still counts.
+            let own =
+                if action.author.grant == grant.id { None } else { self.read.grant(action.author.grant)?.filter(|row| row.grant.device == sender.device) };
+            let right = own.map(|row| sender.by(row, Standing::Active));
+            let (grant, limited) = match &right {
+                None => (grant, limited),
+                Some(Right::Grant(own)) => (own, limited),
+                Some(Right::Reports(own, refusal)) => (own, limited.or(Some(*refusal))),
+                Some(Right::None(_) | Right::Revoked) => return Ok(Err(Refusal::GrantEnded)),
+            };
             let reports = matches!(action.kind, ActionKind::Report | ActionKind::Supplement);
             if let Some(refusal) = limited.filter(|_| !reports) {
                 return Ok(Err(refusal));
             }
-            // An action that is redone keeps its author: it is judged by the grant it was done under.
-            let own =
-                if action.author.grant == grant.id { None } else { self.read.grant(action.author.grant)?.filter(|row| row.grant.device == sender.device) };
-            let allowed = policy::may_act(own.as_ref().map_or(grant, |row| &row.grant), area, action);
+            let allowed = policy::may_act(grant, area, action);
             if allowed.is_err() {
                 return Ok(allowed);
             }
@@ -319,12 +325,11 @@ impl Judge<'_> {
 
     /// Keeps a change aside for an administrator.
     fn aside(&mut self, work: &Work<'_>) -> Result<Verdict> {
-        if work.waited.is_none() {
-            if !self.quota.take(Why::Quarantined, work.change.raw.len()) {
-                return Ok(Verdict::Refused(Refusal::NotPermitted));
-            }
-            self.plan.held.push(held(Why::Quarantined, work, None));
+        // What waited is held already: it moves, whatever the quota.
+        if work.waited.is_none() && !self.quota.take(Why::Quarantined, work.change.raw.len()) {
+            return Ok(Verdict::Refused(Refusal::NotPermitted));
         }
+        self.plan.held.push(held(Why::Quarantined, work, None));
         Ok(Verdict::Quarantined)
     }
 

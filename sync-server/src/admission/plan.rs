@@ -9,7 +9,7 @@ use fieldgrid_core::domain::mask::HouseholdView;
 use fieldgrid_core::domain::time::Interval;
 use fieldgrid_core::record::RecordKind;
 use fieldgrid_core::wire::batch::Item;
-use fieldgrid_core::wire::verdict::{BatchVerdict, Verdict};
+use fieldgrid_core::wire::verdict::Verdict;
 
 use super::chain::InPlace;
 use super::sender::Sender;
@@ -110,9 +110,8 @@ pub(super) enum Target {
 #[derive(Debug)]
 pub(super) struct Released {
     pub(super) held: i64,
-    /// Where its verdict goes, and the whole verdict on its batch now.
+    /// Where its verdict goes.
     pub(super) stream: StreamId,
     pub(super) origin: Origin,
     pub(super) verdict: Verdict,
-    pub(super) before: BatchVerdict,
 }

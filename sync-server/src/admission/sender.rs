@@ -43,14 +43,17 @@ impl Sender {
         Ok(Self { right, ..sender })
     }
 
-    fn by(&self, row: GrantRow, standing: Standing) -> Right {
+    /// By what right something of this batch counts that was done under a grant.
+    pub(super) fn by(&self, row: GrantRow, standing: Standing) -> Right {
         if row.revoked_ms.is_some() {
             return Right::Revoked;
         }
         // A superseded grant counts until its lease ends, and each until it expires, by the earliest time at which the batch can have been sealed.
         let end = row.ended_ms.map_or(row.grant.expires_ms, |ended| row.grant.expires_ms.min(ended.saturating_add(row.grant.lease_ms)));
+        // When it was sealed is the phone's word: one more lease for the way here, by the server's own clock.
+        let late = self.received_ms > end.saturating_add(row.grant.lease_ms);
         match standing {
-            _ if self.interval(self.header.sealed).earliest_ms > end => Right::Reports(row.grant, Refusal::GrantEnded),
+            _ if late || self.interval(self.header.sealed).earliest_ms > end => Right::Reports(row.grant, Refusal::GrantEnded),
             Standing::ReportOnly => Right::Reports(row.grant, Refusal::ReportOnly),
             _ => Right::Grant(row.grant),
         }

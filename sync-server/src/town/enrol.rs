@@ -203,6 +203,7 @@ impl Town {
                 tx.set_standing(device, standing)?;
                 if standing == Standing::Revoked {
                     tx.revoke_grants(device, now_ms)?;
+                    tx.end_sessions(device)?;
                 }
                 let entry = tx.insert_entry(&Payload::Fact(fact(&*env, FactKind::Instruction, None, None, &instruction)), None)?;
                 tx.lock_streams(&[row.stream])?;

@@ -41,11 +41,11 @@ impl Town {
         };
         self.news.grown(&outcome.bumped);
         if device.standing == Standing::Revoked {
-            return Err(refusal(ErrorKind::Revoked, "this device was revoked; what it sent is kept for the centre's administrator"));
+            return Err(revoked());
         }
         let token = signed.then(|| Token(random(&*self.env)));
         let asked = Asked { device, request, outcome, token, now_ms };
-        let (asked, told) = self.answer(asked).await?;
+        let (asked, told) = self.answer(asked).await?.ok_or_else(revoked)?;
         self.remember(&asked, &told).await?;
         Ok(frame::wrap(&told.answer.to_bytes(), LEVEL))
     }
@@ -58,7 +58,7 @@ impl Town {
         let now_ms = self.env.wall_ms();
         let known = self
             .reading(move |read| {
-                let Some(device) = session(read, token, now_ms)? else { return Ok(None) };
+                let Some(device) = session(read, token, now_ms)?.filter(|device| device.standing != Standing::Revoked) else { return Ok(None) };
                 let reads = reads(read, &device, now_ms)?.iter().any(|row| row.id == stream);
                 Ok(Some(reads && read.packs(stream)?.iter().any(|pack| pack.sha256 == sha256)))
             })
@@ -104,11 +104,15 @@ impl Town {
         Ok((device.ok_or_else(unauthenticated)?, signed, received))
     }
 
-    async fn answer(&self, asked: Asked) -> Result<(Asked, Told), ErrorBody> {
+    /// The answer; none for a device that was revoked since it was authenticated.
+    async fn answer(&self, asked: Asked) -> Result<Option<(Asked, Told)>, ErrorBody> {
         let (packs, signer) = (Arc::clone(&self.packs), Arc::clone(&self.signer));
         self.reading(move |read| {
+            if read.device(asked.device.id)?.is_none_or(|device| device.standing == Standing::Revoked) {
+                return Ok(None);
+            }
             let told = answer::answer(read, &*signer, &asked, &|stream: &StreamRow| packs.offer(read, stream))?;
-            Ok((asked, told))
+            Ok(Some((asked, told)))
         })
         .await
     }
@@ -129,7 +133,9 @@ impl Town {
         let grown = self
             .store
             .write(move |tx| {
-                if let Some(token) = token {
+                if let Some(token) = token
+                    && tx.device(device.id)?.is_some_and(|device| device.standing != Standing::Revoked)
+                {
                     tx.insert_session(token, device.id, expires_ms, now_ms)?;
                 }
                 if late {
@@ -182,6 +188,10 @@ fn session(read: &dyn Read, token: Token, now_ms: i64) -> Stored<Option<DeviceRo
 fn reads(read: &dyn Read, device: &DeviceRow, now_ms: i64) -> Stored<Vec<StreamRow>> {
     let grant = read.latest_grant(device.id)?.map(|row| row.grant);
     answer::directory(read, device, grant.as_ref().filter(|grant| grant.expires_ms > now_ms))
+}
+
+fn revoked() -> ErrorBody {
+    refusal(ErrorKind::Revoked, "this device was revoked; what it sent is kept for the centre's administrator")
 }
 
 fn unauthenticated() -> ErrorBody {

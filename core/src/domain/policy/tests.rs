@@ -170,3 +170,35 @@ fn facts_are_stated_by_those_whose_work_they_are() {
         }
     }
 }
+
+#[test]
+fn a_command_reaches_no_further_than_who_gives_it() {
+    let leader = grant(Role::TownLeader, "610702001");
+    let command = |at: &str| Fact {
+        id: FactId::from_bytes([5; 16]),
+        kind: FactKind::Command,
+        subject: None,
+        area: Some(area(at)),
+        at: Stamp::default(),
+        body: Body::Held(vec![1]),
+    };
+    for (at, verdict) in [("610702001", Ok(())), (GRID, Ok(())), ("610702", Err(Refusal::OutOfScope)), ("6107", Err(Refusal::OutOfScope))] {
+        assert_eq!(may_state(&leader, area(at), &command(at)), verdict, "{at}");
+    }
+}
+
+#[test]
+fn a_case_is_moved_within_the_town_only() {
+    let dispatcher = grant(Role::TownDispatcher, "610702001");
+    let member = grant(Role::GridMember, GRID);
+    let to = |grant: &Grant, grid: &str| {
+        let mut accept = action(grant, ActionKind::Accept);
+        accept.fields.grid = Some(area(grid));
+        may_act(grant, area(GRID), &accept)
+    };
+    for author in [&dispatcher, &member] {
+        assert_eq!(to(author, "610702001001002"), Ok(()));
+        assert_eq!(to(author, "610702002001001"), Err(Refusal::OutOfScope));
+    }
+    assert_eq!(to(&grant(Role::County, "610702"), "610702002001001"), Ok(()));
+}
