@@ -171,6 +171,11 @@ pub struct SyncMachine {
     partial: Partial,
     /// Failures one after the other, without progress between them.
     failures: u32,
+    /// Whole packs that were not what was named or did not go in, since one did. The bytes of a pack are progress; a bad pack is to cost ever longer waits
+    /// all the same.
+    bad_packs: u32,
+    /// Rebuilds since all was exchanged: a second one waits, or a server that refuses every life would be answered with ever new ones.
+    rebuilds: u32,
     /// Requests one after the other that brought nothing.
     fruitless: u32,
     /// Requests since the last wait.
@@ -196,6 +201,8 @@ impl SyncMachine {
             packs: VecDeque::new(),
             partial: Partial::default(),
             failures: 0,
+            bad_packs: 0,
+            rebuilds: 0,
             fruitless: 0,
             asks: 0,
             summary: SyncSummary::default(),
@@ -226,7 +233,11 @@ impl SyncMachine {
             (State::Applying(asked), Event::Applied(applied)) => self.applied(applied, asked),
             (State::Fetching, Event::Pack(part)) => self.pack_part(part),
             (State::ApplyingPack, Event::PackApplied(applied)) => self.pack_applied(&applied),
-            (State::Preparing | State::Applying(_) | State::ApplyingPack, Event::StoreFailed(fault)) => self.store_failed(fault),
+            (State::ApplyingPack, Event::StoreFailed(fault)) => {
+                self.bad_pack();
+                self.store_failed(fault)
+            }
+            (State::Preparing | State::Applying(_), Event::StoreFailed(fault)) => self.store_failed(fault),
             (state, _) => {
                 self.state = state;
                 return None;
@@ -304,10 +315,16 @@ impl SyncMachine {
         }
         let more = applied.more || !applied.packs.is_empty();
         self.packs = applied.packs.into();
+        self.rebuilds = self.rebuilds.saturating_add(u32::from(applied.rebuilt));
+        if more && applied.rebuilt && self.rebuilds > 1 {
+            self.failures = self.failures.max(self.rebuilds);
+            return self.back_off(WaitReason::BadAnswer);
+        }
         if more {
             return self.go_on();
         }
         self.failures = 0;
+        self.rebuilds = 0;
         self.state = State::Idle;
         Effect::Finished(self.summary())
     }
@@ -330,6 +347,7 @@ impl SyncMachine {
         if self.partial.bytes.len() as u64 == pack.size {
             let Partial { sha256, bytes } = std::mem::take(&mut self.partial);
             if Hash::of(&[&bytes]) != sha256 {
+                self.bad_pack();
                 return self.back_off(WaitReason::BadAnswer);
             }
             self.state = State::ApplyingPack;
@@ -354,12 +372,18 @@ impl SyncMachine {
 
     fn pack_applied(&mut self, applied: &Applied) -> Effect {
         self.packs.pop_front();
+        self.bad_packs = 0;
         self.summary.packs += 1;
         self.summary.entries += applied.entries;
         self.progressed();
         // The server cannot know the state that a pack leads to.
         self.ask.send_state = true;
         self.go_on()
+    }
+
+    fn bad_pack(&mut self) {
+        self.failures = self.failures.max(self.bad_packs);
+        self.bad_packs = self.bad_packs.saturating_add(1);
     }
 
     fn store_failed(&mut self, fault: StoreFault) -> Effect {

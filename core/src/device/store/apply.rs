@@ -47,6 +47,8 @@ pub struct Applied {
     pub need_state: bool,
     /// Packs to fetch first.
     pub packs: Vec<PackRef>,
+    /// Own work was done again under a new incarnation.
+    pub rebuilt: bool,
     /// The device is revoked; the store has wiped itself.
     pub wiped: bool,
 }
@@ -124,6 +126,7 @@ impl Store {
                 let mut context = self.context_in(tx)?;
                 if rebuild::if_ready(tx, &mut context, self.inner.env.as_ref(), at_head, &mut work.touched)? {
                     work.applied.progress = true;
+                    work.applied.rebuilt = true;
                     // The first batch of the new incarnation can be sealed and sent at once.
                     work.applied.more |= tx.prepare_cached("SELECT 1 FROM own WHERE status = 0")?.exists([])?;
                 }
@@ -233,7 +236,9 @@ impl Store {
                     work.entry(&step.at, step.entry)?;
                 }
                 work.finish()?;
-                cursors.values().try_for_each(|cursor| move_cursor(tx, cursor))?;
+                for cursor in cursors.values() {
+                    move_cursor(tx, cursor)?;
+                }
                 if let Some(end) = last {
                     end(tx, &mut work)?;
                     work.applied.purged += purge::sweep(tx, &mut work.touched)?;
@@ -241,6 +246,8 @@ impl Store {
                 Ok::<_, StoreError>(work.touched)
             };
             let touched = if durable { self.inner.db.write(piece) } else { self.inner.db.write_piece(piece) }?;
+            // Observers look at once, and are to see the grant that came with the rows.
+            self.refresh()?;
             self.inner.announcer.announce(touched);
             if !durable {
                 self.inner.db.let_others_write();
@@ -254,7 +261,6 @@ impl Store {
         if applied.wiped {
             return self.wipe();
         }
-        self.refresh()?;
         if applied.purged > 0 {
             self.inner.db.truncate_wal()?;
         }

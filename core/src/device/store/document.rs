@@ -133,12 +133,10 @@ impl Document {
         Ok(Confirmed::Aside)
     }
 
-    /// The record with own work over the base. The flag says whether all of it went in: if not, it has to be done again.
+    /// The record with own work over the base. The flag says whether all of it went in: if not, it has to be done again. A base that this version cannot read
+    /// is an error, never an empty record.
     pub(super) fn record(&self) -> Result<(Record, bool), RecordError> {
-        let mut record = match &self.base {
-            Some(base) => base.clone(),
-            None => Record::new(self.kind)?,
-        };
+        let mut record = self.base()?.clone();
         let mut whole = true;
         for raw in self.overlay.iter().filter_map(|row| row.raw.as_deref()) {
             whole &= record.apply([raw]).is_ok();
@@ -148,14 +146,15 @@ impl Document {
 
     /// The base with only those pieces of own work over it that are under way and keep their place in a rebuild.
     pub(super) fn rebase(&self) -> Result<Record, RecordError> {
-        let mut record = match &self.base {
-            Some(base) => base.clone(),
-            None => return Err(RecordError::Unfit("the record is parked")),
-        };
+        let mut record = self.base()?.clone();
         for row in self.overlay.iter().filter(|row| matches!(row.standing, Standing::Waiting | Standing::Quarantined)) {
             let _ = row.raw.as_deref().map(|raw| record.apply([raw]));
         }
         Ok(record)
+    }
+
+    fn base(&self) -> Result<&Record, RecordError> {
+        self.base.as_ref().ok_or(RecordError::Unfit("the record is parked"))
     }
 
     /// Whether the base has the edit, under whatever change.
@@ -166,6 +165,11 @@ impl Document {
     /// Whether the base has the change.
     pub(super) fn has(&self, change: Hash) -> bool {
         self.base.as_ref().is_some_and(|base| base.has(change))
+    }
+
+    /// Whether this version can read the record.
+    pub(super) const fn is_readable(&self) -> bool {
+        self.base.is_some()
     }
 
     /// Whether what the record says is another than what its projections show.

@@ -36,6 +36,9 @@ pub(super) const CLAIM_NOTHING: Key<bool> = Key::new("claim_nothing");
 /// Projections are to be made again.
 pub(super) const REPROJECT: Key<bool> = Key::new("reproject");
 
+/// The centre told the device to wipe itself, and it has not yet.
+pub(super) const WIPE: Key<bool> = Key::new("wipe");
+
 const SECRET: &str = "secret";
 
 /// A key of the `meta` table with the type of its value.

@@ -177,6 +177,9 @@ impl Store {
         let inner =
             Inner { db, env, life: Mutex::new(life), outstanding: Mutex::default(), announcer: Announcer::new(), identity: RwLock::default(), counted_ms };
         let store = Self { inner: Arc::new(inner) };
+        if store.inner.db.alone(|db| meta::get(db, meta::WIPE))?.unwrap_or(false) {
+            store.wipe()?;
+        }
         store.refresh()?;
         if store.inner.db.alone(|db| meta::get(db, meta::REPROJECT))?.unwrap_or(false) {
             store.rebuild_projections()?;

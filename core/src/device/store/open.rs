@@ -167,8 +167,7 @@ pub(super) fn open(options: &OpenOptions) -> Result<Store, OpenError> {
     db::make_writer(&connection).map_err(|error| classify(&error, size, &life))?;
     migrate(&connection, found).map_err(|error| classify(&error, size, &life))?;
     let database = Database::new(&options.path, &key, connection);
-    let fresh = found == 0;
-    database.write(|tx| begin_life(tx, options.env.as_ref(), &mut life, fresh))?;
+    database.write(|tx| begin_life(tx, options.env.as_ref(), &mut life))?;
     Ok(Store::assemble(database, options.env.clone(), life)?)
 }
 
@@ -190,7 +189,9 @@ fn migrate(connection: &Connection, from: u32) -> Result<(), rusqlite::Error> {
 
 /// A store that is not the one closed last was copied or restored: it writes under a new incarnation from now on, and the work that the server has not
 /// confirmed is set aside until the server has said what it holds.
-fn begin_life(tx: &Connection, env: &dyn Environment, life: &mut LifeFile, fresh: bool) -> Result<(), StoreError> {
+fn begin_life(tx: &Connection, env: &dyn Environment, life: &mut LifeFile) -> Result<(), StoreError> {
+    // Not told by the schema's number: the first opening may have ended between the tables and this.
+    let fresh = !tx.prepare("SELECT 1 FROM lives")?.exists([])?;
     let known: Option<u64> = meta::get(tx, meta::LIFE)?;
     let restored = !fresh && known != life.life.map(|life| life.counter);
     let counter = match life.advance() {
@@ -206,7 +207,7 @@ fn begin_life(tx: &Connection, env: &dyn Environment, life: &mut LifeFile, fresh
         meta::new_incarnation(tx, Incarnation::random(random(env)))?;
         rebuild::set_renew(tx, Renew::Copied)?;
     }
-    Ok(())
+    rebuild::stranded(tx)
 }
 
 fn classify(error: &rusqlite::Error, size: u64, life: &LifeFile) -> OpenError {

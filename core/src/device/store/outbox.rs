@@ -57,6 +57,12 @@ impl Store {
     pub fn prepare(&self, ask: Prepare) -> Result<Prepared, StoreError> {
         let mut outstanding = super::db::lock(&self.inner.outstanding);
         *outstanding = None;
+        // An answer that was not applied to its end may have told so.
+        if self.inner.db.read(|db| meta::get(db, meta::WIPE))?.unwrap_or(false) {
+            drop(outstanding);
+            self.wipe()?;
+            return Err(StoreError::NotEnrolled);
+        }
         let mut touched = super::observe::Touched::default();
         let (mut request, sent, token, (device, secret)) = self.inner.db.write(|tx| {
             self.tick(tx)?;

@@ -106,6 +106,9 @@ impl Standing {
 /// Standings whose work is not yet safe at the centre, for SQL.
 pub(super) const UNDELIVERED: &str = "(0, 1, 4, 6, 7, 10)";
 
+/// Standings that a person decides about, for SQL: what he wrote is kept until he has.
+pub(super) const UNDECIDED: &str = "(3, 5)";
+
 /// What of a record's own work stands out most.
 pub(super) fn of_record(db: &Connection, doc: DocId) -> Result<Delivery, StoreError> {
     let mut statement = db.prepare_cached("SELECT status, reason, received_ms FROM own WHERE doc = ?1 AND status <> 8")?;

@@ -291,11 +291,15 @@ const fn is_live(status: AssignmentStatus) -> bool {
 
 /// Makes every projection again.
 pub(super) fn all(db: &Connection, context: &Context) -> Result<(), StoreError> {
-    db.execute_batch("DELETE FROM search; DELETE FROM details; DELETE FROM cases; DELETE FROM households; DELETE FROM visits;")?;
+    db.execute("DELETE FROM visits", [])?;
     let mut touched = Touched::default();
     let docs = db.prepare("SELECT doc FROM documents ORDER BY n")?.query_map([], |row| row.get(0))?.collect::<Result<Vec<[u8; 16]>, _>>()?;
     for doc in docs.into_iter().map(DocId::from_bytes) {
-        if let Some(found) = Document::find(db, doc)? {
+        // Of a record that this version cannot read, what an earlier one showed is all there is.
+        if let Some(found) = Document::find(db, doc)?.filter(Document::is_readable) {
+            for (table, key) in [("search", "rowid"), ("details", "n"), ("cases", "n"), ("households", "n")] {
+                db.prepare_cached(&format!("DELETE FROM {table} WHERE {key} = ?1"))?.execute([found.n])?;
+            }
             document(db, context, &found, &mut touched)?;
         }
         let body: Option<Vec<u8>> = db.query_row("SELECT view FROM documents WHERE doc = ?1", [doc.as_bytes()], |row| row.get(0))?;

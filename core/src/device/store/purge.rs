@@ -4,7 +4,7 @@
 use rusqlite::{Connection, params};
 
 use super::observe::Touched;
-use super::own::UNDELIVERED;
+use super::own::{UNDECIDED, UNDELIVERED};
 use super::{StoreError, search};
 use crate::domain::id::{DocId, FactId, StreamId};
 
@@ -27,7 +27,7 @@ fn leaving(db: &Connection, item: [u8; 16]) -> Result<(), StoreError> {
         return Ok(());
     }
     db.prepare_cached("UPDATE documents SET leaving = 1 WHERE doc = ?1")?.execute([item])?;
-    let kept = format!("SELECT 1 FROM own WHERE fact = ?1 AND status IN {UNDELIVERED}");
+    let kept = format!("SELECT 1 FROM own WHERE fact = ?1 AND (status IN {UNDELIVERED} OR status IN {UNDECIDED})");
     let about_held = "SELECT 1 FROM facts f JOIN documents d ON d.doc = f.subject WHERE f.fact = ?1 AND d.leaving = 0";
     if !db.prepare_cached(&kept)?.exists([item])? && !db.prepare_cached(about_held)?.exists([item])? {
         db.prepare_cached("DELETE FROM facts WHERE fact = ?1")?.execute([FactId::from_bytes(item).as_bytes()])?;
@@ -55,13 +55,21 @@ pub(super) fn sweep(db: &Connection, touched: &mut Touched) -> Result<u32, Store
     Ok(purged)
 }
 
+/// A fact was given up by the person: it goes if nothing else keeps it.
+pub(super) fn given_up(db: &Connection, fact: FactId) -> Result<(), StoreError> {
+    leaving(db, *fact.as_bytes())
+}
+
 /// Deletes everything of a record. What a person still has to decide about keeps the words he typed.
 pub(super) fn forget(db: &Connection, doc: DocId, touched: &mut Touched) -> Result<(), StoreError> {
     let id = doc.as_bytes();
     db.prepare_cached("DELETE FROM search WHERE rowid = (SELECT n FROM documents WHERE doc = ?1)")?.execute([id])?;
-    db.prepare_cached("DELETE FROM visits WHERE household = ?1")?.execute([id])?;
     db.prepare_cached("DELETE FROM held WHERE item IN (SELECT fact FROM facts WHERE subject = ?1)")?.execute([id])?;
-    db.prepare_cached("DELETE FROM facts WHERE subject = ?1")?.execute([id])?;
+    // A fact's visit goes with it.
+    db.prepare_cached(&format!(
+        "DELETE FROM facts WHERE subject = ?1 AND NOT EXISTS (SELECT 1 FROM own o WHERE o.fact = facts.fact AND o.status IN {UNDECIDED})"
+    ))?
+    .execute([id])?;
     db.prepare_cached("DELETE FROM actions WHERE doc = ?1")?.execute([id])?;
     db.prepare_cached("UPDATE own SET command = NULL, raw = NULL WHERE doc = ?1 AND status NOT IN (3, 5)")?.execute([id])?;
     db.prepare_cached("DELETE FROM documents WHERE doc = ?1")?.execute([id])?;

@@ -52,12 +52,33 @@ pub(super) fn if_ready(db: &Connection, context: &mut Context, env: &dyn Environ
         redo(db, context, doc, incarnation, touched)?;
     }
     for row in rows(db, "fact IS NOT NULL AND status = 4", params![])? {
+        if row.attempt > 0 {
+            own::set(db, row.n, Standing::Decide, None, None)?;
+            continue;
+        }
         again(db, &row)?;
         OwnRow { standing: Standing::New, attempt: row.attempt + 1, ..row }.insert(db)?;
     }
     meta::clear(db, meta::RENEW)?;
     touched.status = true;
     Ok(true)
+}
+
+/// Asks for a rebuild when work that waited for a parked record can be done again: this version reads the record.
+pub(super) fn stranded(db: &Connection) -> Result<(), StoreError> {
+    if meta::get(db, meta::RENEW)?.is_some() {
+        return Ok(());
+    }
+    let docs = db
+        .prepare("SELECT DISTINCT doc FROM own WHERE doc IS NOT NULL AND fact IS NULL AND status = 4")?
+        .query_map([], |row| row.get::<_, [u8; 16]>(0).map(DocId::from_bytes))?
+        .collect::<Result<Vec<_>, _>>()?;
+    for doc in docs {
+        if Document::find(db, doc)?.is_some_and(|document| document.rebase().is_ok()) {
+            return set_renew(db, Renew::Refused);
+        }
+    }
+    Ok(())
 }
 
 /// Takes back sealed batches that will never have a place: what they carried gets another standing, outside any batch.
@@ -81,7 +102,10 @@ fn redo(db: &Connection, context: &Context, doc: DocId, incarnation: Incarnation
     };
     let lost: Vec<i64> = document.overlay().iter().filter(|row| !matches!(row.standing, Standing::Waiting | Standing::Quarantined)).map(|row| row.n).collect();
     let Ok(mut record) = document.rebase() else {
-        // A parked record cannot be written; its work waits as it is until the record can be read.
+        // A parked record cannot be written. What is unsent names the old incarnation and must not be sealed under the new one: it waits to be done again
+        // until a later version reads the record. Having waited is no failed attempt.
+        db.prepare_cached("UPDATE own SET status = 4, attempt = max(attempt - 1, 0) WHERE doc = ?1 AND fact IS NULL AND status = 0")?
+            .execute([doc.as_bytes()])?;
         return Ok(());
     };
     for n in lost {

@@ -34,22 +34,22 @@ pub(super) fn begin(db: &Connection, work: &mut Work<'_>, answer: &Answer, asked
         step_back(db, work, common)?;
     }
     if !answer.need_state {
-        let refused: BTreeSet<usize> = answer.rejections.iter().map(|rejection| rejection.index as usize).collect();
-        if let Some(n) = asked.sent.iter().enumerate().filter(|(index, _)| !refused.contains(index)).map(|(_, n)| *n).next_back() {
-            hold_through(db, n)?;
+        // Batches are a chain: after the first that was not taken none can have been.
+        let taken = answer.rejections.iter().map(|rejection| rejection.index as usize).min().unwrap_or(asked.sent.len());
+        if let Some(n) = asked.sent.iter().take(taken).next_back() {
+            hold_through(db, *n)?;
             work.applied.progress = true;
         }
     }
     if let Some(head) = &answer.outbox {
-        outbox_at(db, head)?;
-        work.applied.progress = true;
+        work.applied.progress |= outbox_at(db, head)?;
     }
     for rejection in &answer.rejections {
         let Some(n) = asked.sent.get(rejection.index as usize) else {
             continue;
         };
         match rejection.fault {
-            BatchFault::Gap => {}
+            BatchFault::Gap => continue,
             BatchFault::Fork | BatchFault::Foreign => rebuild::set_renew(db, Renew::Copied)?,
             _ => {
                 // The server cannot read it, now or ever: what it carried is sealed anew.
@@ -100,8 +100,7 @@ pub(super) fn list_stream(db: &Connection, info: &StreamInfo) -> Result<bool, St
 
 /// The server was restored and knows less than the device: what it gave receipts for after that position is to be delivered again.
 fn step_back(db: &Connection, work: &mut Work<'_>, common: &Cursor) -> Result<(), StoreError> {
-    move_cursor(db, common)?;
-    work.applied.progress = true;
+    work.applied.progress |= move_cursor(db, common)?;
     if common.stream == work.identity.stream {
         let lost =
             db.prepare("SELECT n FROM batches WHERE verdict_seq > ?1")?.query_map([i64_of(common.seq)], |row| row.get(0))?.collect::<Result<Vec<i64>, _>>()?;
@@ -133,19 +132,19 @@ fn hold_through(db: &Connection, n: i64) -> Result<(), StoreError> {
 }
 
 /// The server's word on what it holds of this device's outbox. A batch that this store never made means that the store is a copy, or was restored.
-fn outbox_at(db: &Connection, head: &OutboxHead) -> Result<(), StoreError> {
+/// Says whether it was news.
+fn outbox_at(db: &Connection, head: &OutboxHead) -> Result<bool, StoreError> {
+    let news = meta::get(db, meta::OUTBOX)?.as_ref() != Some(head);
     meta::put(db, meta::OUTBOX, head)?;
-    if head.seq == 0 {
-        db.execute("UPDATE batches SET held = 0 WHERE verdict_seq IS NULL", [])?;
-        return Ok(());
-    }
-    match batch_at(db, head)? {
-        Some(n) => {
-            db.prepare_cached("UPDATE batches SET held = (n <= ?1) WHERE void = 0")?.execute([n])?;
-        }
-        None => rebuild::set_renew(db, Renew::Copied)?,
-    }
-    Ok(())
+    let moved = if head.seq == 0 {
+        db.execute("UPDATE batches SET held = 0 WHERE verdict_seq IS NULL AND held = 1", [])?
+    } else if let Some(n) = batch_at(db, head)? {
+        db.prepare_cached("UPDATE batches SET held = (n <= ?1) WHERE void = 0 AND held <> (n <= ?1)")?.execute([n])?
+    } else {
+        rebuild::set_renew(db, Renew::Copied)?;
+        0
+    };
+    Ok(news || moved > 0)
 }
 
 /// A verified backup of the server covers the incarnation's batches up to this one, and with them all of earlier incarnations: their bytes go. Should a
@@ -160,14 +159,12 @@ pub(super) fn safe_through(db: &Connection, seq: u64) -> Result<(), StoreError> 
     Ok(())
 }
 
-pub(super) fn move_cursor(db: &Connection, cursor: &Cursor) -> Result<(), StoreError> {
-    db.prepare_cached("UPDATE streams SET epoch = ?2, seq = ?3, chain = ?4 WHERE stream = ?1")?.execute(params![
-        cursor.stream.as_bytes(),
-        cursor.epoch,
-        i64_of(cursor.seq),
-        cursor.chain.0
-    ])?;
-    Ok(())
+/// Moves a stream's cursor; says whether it was elsewhere.
+pub(super) fn move_cursor(db: &Connection, cursor: &Cursor) -> Result<bool, StoreError> {
+    let moved = db
+        .prepare_cached("UPDATE streams SET epoch = ?2, seq = ?3, chain = ?4 WHERE stream = ?1 AND (epoch, seq, chain) IS NOT (?2, ?3, ?4)")?
+        .execute(params![cursor.stream.as_bytes(), cursor.epoch, i64_of(cursor.seq), cursor.chain.0])?;
+    Ok(moved > 0)
 }
 
 /// Keeps a grant that the server signed for this device.

@@ -97,7 +97,10 @@ impl Work<'_> {
             }
             FactKind::Grant if own_stream => self.grant(body)?,
             FactKind::Instruction if own_stream => match minicbor::decode::<Instruction>(body) {
-                Ok(Instruction::Wipe) => self.applied.wiped = true,
+                Ok(Instruction::Wipe) => {
+                    meta::put(self.db, meta::WIPE, &true)?;
+                    self.applied.wiped = true;
+                }
                 Ok(Instruction::ReportOnly) => meta::put(self.db, meta::REPORT_ONLY, &true)?,
                 Ok(Instruction::Approved) => meta::clear(self.db, meta::REPORT_ONLY)?,
                 Ok(Instruction::Other(_)) | Err(_) => {}

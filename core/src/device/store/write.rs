@@ -107,8 +107,8 @@ impl Store {
                 return Err(SaveError::ReportOnly);
             }
             let document = Document::find(db, subject)?.ok_or(SaveError::NoSuchRecord)?;
-            let (record, _) = document.record()?;
-            let area = area_of(identity, &record.read());
+            // A visit can be stated also where this version cannot read the household.
+            let area = document.record().map_or_else(|_| home(identity), |(record, _)| area_of(identity, &record.read()));
             let env = self.inner.env.as_ref();
             let stamp = env.stamp();
             let fact = Fact { id: FactId::new(stamp.wall_ms, random(env)), kind, subject: Some(subject), area: Some(area), at: stamp, body: Body::Held(body) };
@@ -160,6 +160,10 @@ impl Store {
         self.saving(|db, context, touched| {
             let row = undecided(db, edit)?;
             own::set(db, row.n, Standing::Discarded, None, None)?;
+            if let Some(fact) = row.fact {
+                super::purge::given_up(db, fact)?;
+                touched.visits = true;
+            }
             project_again(db, context, row.doc, touched)
         })
     }
@@ -259,7 +263,12 @@ pub(super) fn area_of(identity: &Identity, content: &Content) -> AreaCode {
         Content::Case(actions) => actions.values().filter_map(|action| action.fields.grid).next_back(),
         Content::Household(household) => household.text("grid").and_then(|grid| grid.parse().ok()),
     };
-    grid.or_else(|| identity.grant.scopes.first().copied()).unwrap_or_else(|| "61".parse().expect("a province code"))
+    grid.unwrap_or_else(|| home(identity))
+}
+
+/// Where the device's person works.
+fn home(identity: &Identity) -> AreaCode {
+    identity.grant.scopes.first().copied().unwrap_or_else(|| "61".parse().expect("a province code"))
 }
 
 fn creates(command: &Command) -> bool {
@@ -326,8 +335,9 @@ fn project_again(db: &Connection, context: &Context, doc: Option<DocId>, touched
     let Some(document) = doc.map(|doc| Document::find(db, doc)).transpose()?.flatten() else {
         return Ok(());
     };
-    let (record, _) = document.record()?;
-    let gone = document.is_bare() && is_empty(&record) && own::of_record(db, document.id)?.state == own::DeliveryState::Discarded;
+    let gone = document.is_bare()
+        && document.record().is_ok_and(|(record, _)| is_empty(&record))
+        && own::of_record(db, document.id)?.state == own::DeliveryState::Discarded;
     if gone {
         super::purge::forget(db, document.id, touched)?;
         super::search::scrub(db)?;
