@@ -221,6 +221,39 @@ fn a_pack_that_is_not_what_was_named_is_thrown_away() {
 }
 
 #[test]
+fn a_pack_that_is_bad_again_and_again_is_fetched_ever_more_rarely() {
+    let file = vec![9; 100];
+    let mut machine = machine();
+    ask(&mut machine, 1, Event::Due);
+    machine.handle(answer(1));
+    machine.handle(Event::Applied(Applied { packs: vec![pack(&file)], ..Applied::default() }));
+    let mut waits = Vec::new();
+    for _ in 0..12 {
+        waits.push(wait(machine.handle(Event::Pack(PackPart { bytes: vec![8; 100], total: Some(100), broke: None }))).ms);
+        machine.handle(Event::Due);
+    }
+    assert!(waits[0] <= FIRST_WAIT_MS && waits[11] >= BACKOFF_CAP_MS / 2, "{waits:?}");
+}
+
+#[test]
+fn a_server_that_refuses_every_life_is_not_answered_with_ever_new_ones() {
+    let mut machine = machine();
+    ask(&mut machine, 1, Event::Due);
+    let mut waits = Vec::new();
+    for nonce in 1..14 {
+        machine.handle(answer(nonce));
+        let rebuilt = Event::Applied(Applied { progress: true, more: true, rebuilt: true, ..Applied::default() });
+        if nonce == 1 {
+            ask(&mut machine, nonce + 1, rebuilt);
+        } else {
+            waits.push(wait(machine.handle(rebuilt)).ms);
+            ask(&mut machine, nonce + 1, Event::Due);
+        }
+    }
+    assert!(waits[0] >= FIRST_WAIT_MS && waits[11] >= BACKOFF_CAP_MS / 2, "{waits:?}");
+}
+
+#[test]
 fn a_pack_that_was_replaced_is_asked_for_anew() {
     let mut machine = machine();
     ask(&mut machine, 1, Event::Due);

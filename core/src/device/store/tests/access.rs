@@ -181,3 +181,14 @@ fn a_reporter_sees_the_progress_of_a_case_he_does_not_hold() {
     rider.supplement(saved.doc, "多谢");
     assert_eq!(rider.store.case(saved.doc).unwrap().unwrap().row.state, State::Closed);
 }
+
+#[test]
+fn a_wipe_that_was_cut_short_is_done_at_the_next_opening() {
+    let (mut town, (a, da), _) = pair();
+    a.household("民主街5号", "张三", "13812348000");
+    town.sync(&a, da);
+    a.store.inner.db.write(|tx| super::super::meta::put(tx, super::super::meta::WIPE, &true)).unwrap();
+    let a = a.reopen();
+    assert_eq!(a.store.enrolled(), None);
+    assert_eq!(a.store.records().unwrap(), []);
+}

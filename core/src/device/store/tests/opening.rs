@@ -147,3 +147,19 @@ fn the_first_schema_comes_to_todays() {
     drop(store);
     assert_eq!(schema(&old), schema(&fresh));
 }
+
+#[test]
+fn an_opening_cut_short_is_gone_on_with() {
+    let dir = tempfile::tempdir().unwrap();
+    let clock = Clock::new(9);
+    let path = dir.path().join("phone.db");
+    drop(Store::open(&options(&path, &clock)).unwrap());
+    // As after a crash between the tables and the first life.
+    let connection = super::super::db::connect(&path, &KEY, rusqlite::OpenFlags::SQLITE_OPEN_READ_WRITE).unwrap();
+    connection.execute_batch("DELETE FROM lives; DELETE FROM meta;").unwrap();
+    connection.close().unwrap();
+    let store = Store::open(&options(&path, &clock)).unwrap();
+    store.incarnation().unwrap();
+    store.key_pair().unwrap();
+    assert!(!store.status().unwrap().copied);
+}

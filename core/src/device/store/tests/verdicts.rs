@@ -1,8 +1,10 @@
 //! What becomes of own work: refused, stranded, retired, there already, and done again.
 
 use super::*;
-use crate::device::store::DeliveryState;
+use crate::device::store::{DeliveryState, SaveError};
+use crate::domain::fact::{Visit, VisitKind, VisitResult};
 use crate::domain::policy::Refusal;
+use crate::wire::entry::Leave;
 
 #[test]
 fn a_refused_edit_stays_visible_and_what_stood_on_it_is_done_again_once() {
@@ -157,4 +159,88 @@ fn a_batch_the_server_cannot_read_is_sealed_anew() {
     town.sync(&a, da);
     assert_eq!(delivery(&a, saved.doc), DeliveryState::Received);
     assert_eq!(town.streams[&town.grid.id].len(), 1);
+}
+
+#[test]
+fn work_on_a_record_that_cannot_be_read_waits_until_it_can() {
+    let (mut town, (a, da), _) = pair();
+    let (saved, _) = a.household("民主街5号", "张三", "13812348000");
+    town.sync(&a, da);
+    a.set(saved.doc, "note", "还没上传");
+    let put = |phone: &Phone, changes: &[u8]| {
+        phone.store.inner.db.write(|tx| Ok::<_, StoreError>(tx.execute("UPDATE documents SET changes = ?1", [changes])?)).unwrap();
+    };
+    let whole: Vec<u8> = a.store.inner.db.read(|db| Ok::<_, StoreError>(db.query_row("SELECT changes FROM documents", [], |row| row.get(0))?)).unwrap();
+    put(&a, &[0, 0, 0, 1, 255]);
+    a.store.inner.db.write(|tx| super::super::rebuild::set_renew(tx, super::super::meta::Renew::Refused)).unwrap();
+    let before = a.store.incarnation().unwrap();
+    assert_eq!(a.store.prepare(Prepare::default()).unwrap().request.batches, []);
+    assert_ne!(before, a.store.incarnation().unwrap());
+    // Nothing is written over what cannot be read, and what was shown stays.
+    let more = Command::EditHousehold(vec![HouseholdEdit::Set("note".to_owned(), Value::Text("x".to_owned()))]);
+    assert!(matches!(a.store.save(saved.doc, &more), Err(SaveError::Record(_))));
+    a.store.rebuild_projections().unwrap();
+    assert!(a.store.household(saved.doc).unwrap().unwrap().household.is_some());
+    put(&a, &whole);
+    let a = a.reopen();
+    town.sync(&a, da);
+    assert_eq!(delivery(&a, saved.doc), DeliveryState::Received);
+    assert_eq!(a.store.status().unwrap().unsent, 0);
+    assert_eq!(field(&a, saved.doc, "note").as_deref(), Some("还没上传"));
+}
+
+#[test]
+fn only_what_comes_before_the_first_rejected_batch_is_held() {
+    let (mut town, (a, da), _) = pair();
+    let (saved, _) = a.household("民主街5号", "张三", "13812348000");
+    a.store.prepare(Prepare::default()).unwrap();
+    a.set(saved.doc, "note", "之后的");
+    let prepared = a.store.prepare(Prepare::default()).unwrap();
+    assert_eq!(prepared.request.batches.len(), 2);
+    let rejections = vec![BatchRejection { index: 0, fault: BatchFault::Gap }];
+    let applied = a.store.apply(&Answer { nonce: prepared.request.nonce, rejections, ..Answer::default() }).unwrap();
+    assert!(!applied.progress && !applied.more);
+    town.sync(&a, da);
+    assert_eq!(delivery(&a, saved.doc), DeliveryState::Received);
+}
+
+#[test]
+fn a_fact_that_fails_a_second_time_is_for_a_person_to_decide() {
+    let (mut town, (a, da), _) = pair();
+    let (saved, _) = a.household("民主街5号", "张三", "13812348000");
+    town.sync(&a, da);
+    let fact = a.store.visit(saved.doc, &care()).unwrap();
+    for _ in 0..2 {
+        let prepared = a.store.prepare(Prepare::default()).unwrap();
+        assert_eq!(prepared.request.batches.len(), 1);
+        let rejections = vec![BatchRejection { index: 0, fault: BatchFault::Malformed }];
+        a.store.apply(&Answer { nonce: prepared.request.nonce, rejections, ..Answer::default() }).unwrap();
+    }
+    assert_eq!(a.store.prepare(Prepare::default()).unwrap().request.batches, []);
+    let visits = a.store.household(saved.doc).unwrap().unwrap().visits;
+    assert_eq!(visits.iter().map(|row| (row.fact, row.delivery.state)).collect::<Vec<_>>(), [(fact, DeliveryState::Decide)]);
+}
+
+fn care() -> Visit {
+    Visit { kind: VisitKind::Care, result: VisitResult::Met, persons: Vec::new(), needs: Some("药品".to_owned()), next_due_ms: None, cases: Vec::new() }
+}
+
+#[test]
+fn a_refused_visit_outlives_the_household_until_it_is_given_up() {
+    let (mut town, (a, da), (b, db)) = pair();
+    let (saved, _) = b.household("民主街5号", "张三", "13812348000");
+    town.sync(&b, db);
+    town.sync(&a, da);
+    let fact = a.store.visit(saved.doc, &care()).unwrap();
+    town.sync_judged(&a, da, &mut |_| Verdict::Refused(Refusal::OutOfScope));
+    let by = FactId::from_bytes(town.id());
+    let grid = town.grid.id;
+    town.push(grid, Entry::Leave(Leave { doc: saved.doc, by }));
+    town.moved.push(saved.doc);
+    assert_eq!(town.sync(&a, da).purged, 1);
+    let kept = || a.store.inner.db.read(|db| super::super::outbox::fact(db, fact)).unwrap();
+    assert!(kept().is_some());
+    let edit = a.store.outbox().unwrap().pop().unwrap().edit;
+    a.store.discard(edit).unwrap();
+    assert!(kept().is_none());
 }
