@@ -391,7 +391,7 @@ impl HouseholdRecord {
             subject: Some(Record::Household(self.clone()).doc()),
             area: self.grid.parse().ok(),
             at: stamp(&self.updated_at),
-            body: Body::Held([&salt.0[..16], self.persons[index].idno.as_bytes()].concat()),
+            body: Body::Held([&salt.0[..8], self.persons[index].idno.as_bytes()].concat()),
         }
     }
 }

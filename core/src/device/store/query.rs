@@ -13,7 +13,7 @@ use crate::domain::area::AreaCode;
 use crate::domain::case::{self, Case, State};
 use crate::domain::fact::{VisitKind, VisitResult};
 use crate::domain::id::{ActionId, DocId, FactId, Hash, OrgId, StreamId};
-use crate::domain::policy::Refusal;
+use crate::domain::policy::{Refusal, SALT_BYTES};
 use crate::domain::time::Interval;
 use crate::record::{Command, Record, RecordKind};
 use crate::wire::sync::StreamKind;
@@ -194,11 +194,10 @@ impl Store {
     /// # Errors
     /// [`StoreError::RegistryLocked`] after the lease, or storage.
     pub fn sensitive_value(&self, id: FactId) -> Result<Option<String>, StoreError> {
-        const SALT: usize = 16;
         self.registry(|db| {
             let body: Option<Vec<u8>> =
                 db.prepare_cached("SELECT body FROM facts WHERE fact = ?1 AND kind = 2")?.query_row([id.as_bytes()], |row| row.get(0)).optional()?.flatten();
-            Ok(body.and_then(|body| String::from_utf8(body.get(SALT..)?.to_vec()).ok()))
+            Ok(body.and_then(|body| String::from_utf8(body.get(SALT_BYTES..)?.to_vec()).ok()))
         })
     }
 

@@ -148,7 +148,7 @@ impl Store {
     /// # Errors
     /// See [`SaveError`]; nothing is saved then.
     pub fn sensitive(&self, subject: DocId, value: &str) -> Result<FactId, SaveError> {
-        let salt: [u8; 16] = random(self.inner.env.as_ref());
+        let salt: [u8; policy::SALT_BYTES] = random(self.inner.env.as_ref());
         self.state(FactKind::Sensitive, subject, [&salt, value.as_bytes()].concat())
     }
 

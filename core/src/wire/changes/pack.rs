@@ -10,6 +10,7 @@ use super::chunk::{Chunk, KEYS, METAS, VALUES, put_bytes, put_sint, put_uint, re
 use super::known::{Dep, ID_AS_BEFORE, ID_KNOWN, ID_NEW, ID_NEW_V7, Known, Last, PPMD_ORDER, STREAMS, Stream, ppmd_memory, split_v7};
 use super::template::{self, KeyPlan, Leaf, LeafKind};
 use crate::domain::id::{ActionId, Hash};
+use crate::domain::policy::SALT_BYTES;
 
 /// Packs; `None` when the run is past what this layout holds.
 pub(super) fn pack(chunks: &[&[u8]], rows: &[Vec<u8>]) -> Option<Vec<u8>> {
@@ -193,7 +194,7 @@ impl Packer {
     fn bytes(&mut self, kind: LeafKind, column: usize, bytes: &[u8]) {
         let (random, text) = match kind {
             LeafKind::Digest => (bytes, None),
-            LeafKind::Salted => (&bytes[..16], Some(&bytes[16..])),
+            LeafKind::Salted => (&bytes[..SALT_BYTES], Some(&bytes[SALT_BYTES..])),
             LeafKind::Ascii | LeafKind::Text => (&bytes[..0], Some(bytes)),
             _ => return put_bytes(self.column(column), bytes),
         };

@@ -11,6 +11,7 @@ use std::collections::HashMap;
 use super::chunk::{Op, Reader, put_bytes};
 use super::civil;
 use crate::domain::id::ActionId;
+use crate::domain::policy::SALT_BYTES;
 use uuid::Uuid;
 
 /// Deepest CBOR that is taken apart.
@@ -40,7 +41,7 @@ pub(super) enum LeafKind {
     Bytes = 0x40,
     /// Thirty-two bytes.
     Digest = 0x42,
-    /// Sixteen bytes and then ASCII text without a zero byte: a salted value.
+    /// A salt and then ASCII text without a zero byte: a salted value.
     Salted = 0x43,
 }
 
@@ -173,7 +174,7 @@ fn strip<'a>(rest: &mut Reader<'a>, skeleton: &mut Vec<u8>, leaves: &mut Vec<Lea
                 skeleton.extend(inner);
                 leaves.extend(holes);
             } else {
-                let salted = bytes.get(16..).is_some_and(|rest| rest.is_ascii() && !rest.contains(&0));
+                let salted = bytes.get(SALT_BYTES..).is_some_and(|rest| rest.is_ascii() && !rest.contains(&0));
                 leaf(if salted { LeafKind::Salted } else { LeafKind::Bytes }, Leaf::Bytes(bytes));
             }
         }

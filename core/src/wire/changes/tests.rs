@@ -41,7 +41,7 @@ fn real_changes(saves: usize) -> Vec<Vec<u8>> {
 fn real_rows() -> Vec<Vec<u8>> {
     let bytes = |bytes: &[u8]| minicbor::bytes::ByteVec::from(bytes.to_vec());
     let nested = minicbor::to_vec((1, "走访", [bytes(&[3; 16])])).unwrap();
-    let salted = [&[0xe5; 16][..], b"610799198001010017"].concat();
+    let salted = [&[0xe5; 8][..], b"610799198001010017"].concat();
     let rows = [bytes(&[9; 16]), bytes(&[7; 32]), bytes(&nested), bytes(&salted), bytes(&[1, 2, 3]), bytes(&[9; 16])];
     rows.iter().map(|row| minicbor::to_vec((0, row, Some(-5_i64), None::<u8>)).unwrap()).chain([b"\xff no CBOR".to_vec(), Vec::new()]).collect()
 }

@@ -11,6 +11,7 @@ use super::known::{Dep, ID_AS_BEFORE, ID_KNOWN, ID_NEW, ID_NEW_V7, Known, PPMD_O
 use super::template::{KeyPlan, LeafKind, Plan, Step, put_head};
 use super::{MAX_COUNT, Run, civil};
 use crate::domain::id::{ActionId, Hash};
+use crate::domain::policy::SALT_BYTES;
 
 /// Unpacks what follows the layout's byte, to at most `limit` bytes.
 pub(super) fn unpack(packed: &[u8], limit: usize) -> Result<Run, WireError> {
@@ -278,7 +279,7 @@ impl<'a> Unpacker<'a> {
             LeafKind::Digest => put(2, self.random.take(32)?),
             LeafKind::Bytes => put(2, self.columns.get_mut(column)?.bytes()?),
             LeafKind::Ascii | LeafKind::Text => put(3, text(self.columns.get_mut(column)?)?),
-            LeafKind::Salted => put(2, &[self.random.take(16)?, text(self.columns.get_mut(column)?)?].concat()),
+            LeafKind::Salted => put(2, &[self.random.take(SALT_BYTES)?, text(self.columns.get_mut(column)?)?].concat()),
         }
         Some(())
     }
