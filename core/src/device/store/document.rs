@@ -177,6 +177,11 @@ impl Document {
         self.changed
     }
 
+    /// Whether anything of it is confirmed.
+    pub(super) const fn is_confirmed(&self) -> bool {
+        self.count > 0
+    }
+
     /// Whether nothing is confirmed and nothing of one's own is over it.
     pub(super) fn is_bare(&self) -> bool {
         self.count == 0 && self.aside.is_empty() && self.overlay.is_empty()

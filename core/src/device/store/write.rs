@@ -171,7 +171,7 @@ impl Store {
     /// Sends what was refused as a supplement to the case, in words, and gives up the edit itself.
     ///
     /// # Errors
-    /// [`SaveError::NoSuchRecord`] when no such edit of a case waits for a decision; otherwise as [`Store::save`].
+    /// [`SaveError::NoSuchRecord`] when no such edit of a case waits for a decision, or the centre does not have the case; otherwise as [`Store::save`].
     pub fn send_as_note(&self, edit: Hash) -> Result<Saved, SaveError> {
         self.saving(|db, context, touched| {
             let identity = context.identity.as_ref().ok_or(SaveError::NotEnrolled)?;
@@ -182,10 +182,17 @@ impl Store {
             let Command::Act(actions) = meta::decode(command)? else {
                 return Err(SaveError::NoSuchRecord);
             };
-            let fields = Fields { text: Some(words(&actions)), ..Fields::default() };
-            let note = compose(db, self, identity, doc, ActionKind::Supplement, fields)?;
+            // A supplement to a case that the centre does not have would be refused as well.
+            let opens = actions.iter().any(|action| action.kind == ActionKind::Report);
+            if opens && !Document::find(db, doc)?.is_some_and(|document| document.is_confirmed()) {
+                return Err(SaveError::NoSuchRecord);
+            }
+            let notes = words(&actions)
+                .into_iter()
+                .map(|text| compose(db, self, identity, doc, ActionKind::Supplement, Fields { text: Some(text), ..Fields::default() }))
+                .collect::<Result<Vec<_>, _>>()?;
             own::set(db, row.n, Standing::Discarded, None, None)?;
-            save(db, self, context, doc, &Command::Act(vec![note]), touched)
+            save(db, self, context, doc, &Command::Act(notes), touched)
         })
     }
 
@@ -353,9 +360,8 @@ fn is_empty(record: &Record) -> bool {
     }
 }
 
-/// What actions say, as text for a supplement: the kind's name and every word typed, so that nothing a person wrote is lost by a refusal.
-fn words(actions: &[Action]) -> String {
-    const MAX: usize = 2_000;
+/// What actions say, as texts for supplements: the kind's name and every word typed, so that nothing a person wrote is lost by a refusal.
+fn words(actions: &[Action]) -> Vec<String> {
     let mut out = String::new();
     for action in actions {
         let f = &action.fields;
@@ -366,5 +372,5 @@ fn words(actions: &[Action]) -> String {
         }
         out.push_str(&format!("[{}] {}", action.kind, said.join("; ")));
     }
-    out.chars().take(MAX).collect()
+    out.chars().collect::<Vec<_>>().chunks(policy::MAX_TEXT_CHARS).map(|piece| piece.iter().collect()).collect()
 }

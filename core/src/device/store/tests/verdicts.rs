@@ -129,8 +129,9 @@ fn a_refused_report_stays_on_the_list_and_can_be_given_up() {
     let detail = a.store.case(saved.doc).unwrap().unwrap();
     assert_eq!(detail.row.delivery.state, DeliveryState::Refused);
     assert_eq!(detail.row.title.as_deref(), Some("越界的上报"));
-    assert!(a.store.send_as_note(saved.edit).is_ok());
-    a.store.discard(saved.edit).unwrap_err();
+    assert_eq!(a.store.send_as_note(saved.edit), Err(SaveError::NoSuchRecord), "the centre has no case that a note could go to");
+    a.store.discard(saved.edit).unwrap();
+    assert_eq!(a.store.case(saved.doc).unwrap(), None);
 }
 
 #[test]
@@ -243,4 +244,16 @@ fn a_refused_visit_outlives_the_household_until_it_is_given_up() {
     let edit = a.store.outbox().unwrap().pop().unwrap().edit;
     a.store.discard(edit).unwrap();
     assert!(kept().is_none());
+}
+
+#[test]
+fn a_note_keeps_every_word() {
+    let (mut town, (a, da), _) = pair();
+    let held = a.report("井盖破损");
+    town.sync(&a, da);
+    let refused = a.supplement(held.doc, &"字".repeat(2_000));
+    town.sync_judged(&a, da, &mut refusing(refused.edit));
+    a.store.send_as_note(refused.edit).unwrap();
+    town.sync(&a, da);
+    assert_eq!(a.texts(held.doc).concat().matches('字').count(), 2_000);
 }
