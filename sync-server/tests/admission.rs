@@ -496,3 +496,32 @@ async fn a_fact_is_written_once() {
     member.sync(&world.town, from_ref(&batch)).await;
     assert_eq!(member.verdicts(&batch), [Verdict::AlreadyHeld, Verdict::Refused(Refusal::Rewrite)]);
 }
+
+#[tokio::test]
+async fn a_record_has_an_end() {
+    let world = World::new().await;
+    let mut member = world.phone(Role::GridMember, GRID).await;
+    let (doc, first) = member.report(Some(GRID));
+    let many: Vec<_> = (0..17).map(|n| member.action(doc, ActionKind::Supplement, Fields { text: Some(format!("补充{n}")), ..Fields::default() })).collect();
+    let crowd = member.write(doc, &Command::Act(many));
+    let batch = member.changes(vec![first, crowd]);
+    member.sync(&world.town, from_ref(&batch)).await;
+    assert_eq!(member.verdicts(&batch), [Verdict::Accepted, Verdict::Refused(Refusal::TooLarge)]);
+
+    // A thousand actions, sixteen in a change: the report, and 62 times 16, are 993.
+    let (doc, first) = member.report(Some(GRID));
+    let mut changes = vec![first];
+    for n in 0..63 {
+        let text = |m: usize| Fields { text: Some(format!("补充{n}.{m}")), ..Fields::default() };
+        let report: Vec<_> = member.actions(doc).into_keys().take(1).collect();
+        let sixteen = (0..16).map(|m| fieldgrid_core::domain::action::Action { seen: report.clone(), ..member.action(doc, ActionKind::Supplement, text(m)) });
+        let command = Command::Act(sixteen.collect());
+        changes.push(member.write(doc, &command));
+    }
+    let batch = member.changes(changes);
+    member.sync(&world.town, from_ref(&batch)).await;
+    let verdicts = member.verdicts(&batch);
+    assert!(verdicts[..63].iter().all(|verdict| *verdict == Verdict::Accepted));
+    assert_eq!(verdicts[63], Verdict::Refused(Refusal::RecordFull));
+    assert!(member.bodies::<Received>(FactKind::Received).iter().all(|received| received.actions.len() <= 256));
+}

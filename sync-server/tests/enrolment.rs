@@ -58,18 +58,6 @@ async fn a_rider_has_one_phone_and_a_lost_one_is_revoked_first() {
 }
 
 #[tokio::test]
-async fn guessing_is_slowed_down() {
-    let world = World::new().await;
-    let mut kinds = Vec::new();
-    for n in 0..61 {
-        kinds.push(Phone::enrol(&world.town, &world.env, format!("GUESS{n}")).await.err().unwrap().kind);
-    }
-    assert_eq!((kinds[0], kinds[60]), (ErrorKind::CodeEnded, ErrorKind::TooOften));
-    world.env.pass(Duration::from_secs(61));
-    assert_eq!(Phone::enrol(&world.town, &world.env, "GUESS".into()).await.err().unwrap().kind, ErrorKind::CodeEnded);
-}
-
-#[tokio::test]
 async fn what_is_no_enrolment_is_told_so() {
     let world = World::new().await;
     assert_eq!(world.town.enrol(b"\0not cbor").await.unwrap_err().kind, ErrorKind::Malformed);

@@ -8,6 +8,12 @@ pub const MAX_OPS: u64 = 2_000;
 pub const MAX_CHANGES_PER_RECORD: usize = 4_000;
 /// Most actors in one document.
 pub const MAX_ACTORS_PER_RECORD: usize = 400;
+/// Most bytes of raw changes in one document: whoever joins a stream gets it in one entry.
+pub const MAX_RECORD: usize = 1 << 20;
+/// Most actions in one change.
+pub const MAX_ACTIONS_PER_CHANGE: usize = 16;
+/// Most actions in one case: every one is judged against the others.
+pub const MAX_ACTIONS_PER_CASE: usize = 1_000;
 /// Most changes that one change depends on: each is another actor's last. Also most actors that it names.
 pub const MAX_DEPS: usize = MAX_ACTORS_PER_RECORD + 1;
 /// Highest operation number that a change starts at: twice what a full record reaches. Near 2³² Automerge panics on every later edit.

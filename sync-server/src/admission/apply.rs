@@ -23,6 +23,9 @@ use crate::store::{ActionRow, BatchRow, CaseRow, DocRow, DocStream, HouseholdRow
 /// Name of the setting that says above which serial a day's case numbers go on after a restore: CBOR of (day, serial).
 pub(crate) const SERIAL_FLOOR: &str = "serial_floor";
 
+/// Ids of 32 bytes in one fact: about 8 KB, as an entry goes whole into every page that holds it.
+const IDS_PER_FACT: usize = 256;
+
 /// What was written.
 #[derive(Debug, Default)]
 pub(super) struct Applied {
@@ -242,7 +245,10 @@ impl Applying<'_> {
                 group.1.push(action);
             }
             for (latest_ms, (earliest_ms, actions)) in by_receipt {
-                self.state(FactKind::Received, None, &Received { interval: Interval { earliest_ms, latest_ms }, actions }, &streams)?;
+                for actions in actions.chunks(IDS_PER_FACT) {
+                    let received = Received { interval: Interval { earliest_ms, latest_ms }, actions: actions.to_vec() };
+                    self.state(FactKind::Received, None, &received, &streams)?;
+                }
             }
         }
         Ok(())
@@ -260,7 +266,10 @@ impl Applying<'_> {
         }
         for (doc, actions) in by_case {
             let streams: Vec<StreamId> = self.tx.streams_of(doc)?.into_iter().map(|at| at.stream).collect();
-            self.state(FactKind::StandsFor, Some(doc), &StandsFor { actions }, &streams)?;
+            // Each with at most 64 ids.
+            for actions in actions.chunks(IDS_PER_FACT / 64) {
+                self.state(FactKind::StandsFor, Some(doc), &StandsFor { actions: actions.to_vec() }, &streams)?;
+            }
         }
         Ok(())
     }

@@ -21,10 +21,10 @@ const TITLE_CHARS: usize = 30;
 
 /// Whether a decision leaves out what its author's phone had been given (R3): an action at or below a position in the header, not in its `seen`.
 pub(super) fn stale(read: &dyn Read, open: &Open, sender: &Sender, change: &ChangeItem, action: &Action) -> Result<bool> {
-    let decides = kinds::spec(action.kind).is_some_and(|spec| spec.decides());
-    let (Some(row), Content::Case(actions), true) = (&open.row, open.record.read(), decides) else {
+    if !kinds::spec(action.kind).is_some_and(|spec| spec.decides()) {
         return Ok(false);
-    };
+    }
+    let (Some(row), Content::Case(actions)) = (&open.row, open.record.read()) else { return Ok(false) };
     // What the server itself had stranded is redone with the `seen` it had.
     if let Some(first) = change.edit
         && read.refused(change.doc, first)?.is_some_and(|(_, why)| why == Missing::Stranded)

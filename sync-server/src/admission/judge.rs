@@ -11,6 +11,7 @@ use fieldgrid_core::domain::household::{self, HouseholdEdit};
 use fieldgrid_core::domain::id::{ActionId, DeviceId, DocId, FactId, Hash};
 use fieldgrid_core::domain::policy::{self, Refusal};
 use fieldgrid_core::record::gate::{self, GateError};
+use fieldgrid_core::record::limits as record_limits;
 use fieldgrid_core::record::{Command, Record, RecordKind};
 use fieldgrid_core::wire::batch::{ChangeItem, Item};
 use fieldgrid_core::wire::limits;
@@ -97,6 +98,10 @@ pub(super) struct Open {
     pub(super) record: Record,
     pub(super) area: Option<AreaCode>,
     pub(super) admitted: Vec<Admitted>,
+    /// Bytes of its raw changes.
+    bytes: usize,
+    /// Actions it holds.
+    actions: usize,
 }
 
 impl Judge<'_> {
@@ -114,7 +119,9 @@ impl Judge<'_> {
             }
             return Ok(verdicts);
         };
-        let mut open = Open { area: row.as_ref().map(|row| row.area), row, record, admitted: Vec::new() };
+        let bytes = stored.iter().map(|(_, change)| change.raw.len()).sum();
+        let actions = if row.is_some() && kind == RecordKind::Case { self.read.actions(doc)?.len() } else { 0 };
+        let mut open = Open { area: row.as_ref().map(|row| row.area), row, record, admitted: Vec::new(), bytes, actions };
         for work in work {
             let verdict = self.change(&mut open, work)?;
             if let Verdict::Refused(_) | Verdict::Stranded(_) = verdict {
@@ -190,10 +197,20 @@ impl Judge<'_> {
         if !unmet.is_empty() {
             return self.unmet(&unmet, work);
         }
+        if open.bytes + change.raw.len() > record_limits::MAX_RECORD {
+            return Ok(Verdict::Refused(Refusal::RecordFull));
+        }
         let admitted = match timed(GATE_SECONDS, || gate::admit(&open.record, &change.raw, work.origin.incarnation)) {
             Ok(admitted) => admitted,
             Err(error) => return self.barred(&error, work),
         };
+        let more = if let Command::Act(actions) = &admitted.command { actions.len() } else { 0 };
+        if more > record_limits::MAX_ACTIONS_PER_CHANGE {
+            return Ok(Verdict::Refused(Refusal::TooLarge));
+        }
+        if open.actions + more > record_limits::MAX_ACTIONS_PER_CASE {
+            return Ok(Verdict::Refused(Refusal::RecordFull));
+        }
         let area = match open.area {
             Some(area) => area,
             None => match self.founding(sender, grant, &admitted.command)? {
@@ -202,7 +219,12 @@ impl Judge<'_> {
             },
         };
         if let Err(refusal) = self.permitted(open, sender, grant, limited, area, change, &admitted.command)? {
-            if let Command::Act(actions) = &admitted.command {
+            // Whoever has no business with the case adds nothing to it.
+            let stranger = matches!(refusal, Refusal::OutOfScope | Refusal::NotPermitted | Refusal::ForgedAuthor);
+            if let Command::Act(actions) = &admitted.command
+                && !stranger
+                && actions.iter().all(|action| action.seen.len() <= policy::MAX_LIST)
+            {
                 self.plan.stands_for.extend(actions.iter().map(|action| (change.doc, id(action), action.seen.clone())));
             }
             return Ok(Verdict::Refused(refusal));
@@ -213,6 +235,8 @@ impl Judge<'_> {
         };
         open.area = Some(area);
         open.record = admitted.record;
+        open.bytes += change.raw.len();
+        open.actions += more;
         self.edits.insert((change.doc, edit), hash);
         let item = Item::Change(change.clone());
         open.admitted.push(Admitted { origin: work.origin, item, change: hash, edit, sender: Arc::clone(sender), actions });
@@ -346,7 +370,7 @@ impl Judge<'_> {
 
     /// The document as it is afterwards.
     fn close(&self, doc: DocId, open: Open) -> Result<DocPlan> {
-        let Open { row, record, area, admitted } = open;
+        let Open { row, record, area, admitted, .. } = open;
         let founder = admitted.first().map(|first| first.sender.device);
         let (Some(area), Some(author)) = (area, row.as_ref().map(|row| row.author).or(founder)) else {
             return Err(crate::store::StoreError::Damaged("document"));

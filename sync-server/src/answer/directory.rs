@@ -17,8 +17,8 @@ use crate::store::{DeviceRow, Read, Result, StreamKey, StreamRow};
 /// [`crate::store::StoreError`].
 pub(crate) fn directory(read: &dyn Read, device: &DeviceRow, grant: Option<&Grant>) -> Result<Vec<StreamRow>> {
     let mut streams: BTreeMap<StreamId, StreamRow> = BTreeMap::new();
+    let own = read.stream(device.stream)?;
     let mut add = |stream: Option<StreamRow>| streams.extend(stream.map(|stream| (stream.id, stream)));
-    add(read.stream(device.stream)?);
     if let Some(grant) = grant {
         let reads = policy::reads(grant.role);
         match reads {
@@ -42,7 +42,11 @@ pub(crate) fn directory(read: &dyn Read, device: &DeviceRow, grant: Option<&Gran
             }
         }
     }
-    Ok(streams.into_values().take(limits::MAX_STREAMS).collect())
+    // Its own is never the one too many: verdicts and instructions come by it.
+    streams.remove(&device.stream);
+    let mut listed: Vec<StreamRow> = own.into_iter().chain(streams.into_values()).take(limits::MAX_STREAMS).collect();
+    listed.sort_unstable_by_key(|stream| stream.id);
+    Ok(listed)
 }
 
 /// As the device is told.

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use axum::body::Body;
 use axum::extract::Request;
 use axum::http::header;
 use fieldgrid_core::wire::error::ErrorKind;
@@ -49,7 +48,7 @@ impl Load {
         Self { memory: Arc::new(Semaphore::new(limits.bodies / PIECE)), turns: Arc::new(Semaphore::new(limits.in_flight)), patience: limits.patience }
     }
 
-    /// Reads a body of at most [`MAX_BODY`] bytes; memory is set aside before the first of them.
+    /// Reads a body of at most [`MAX_BODY`] bytes.
     pub(super) async fn read(&self, request: Request) -> Result<Held, Problem> {
         let too_large = || Problem::new(ErrorKind::TooLarge, format!("a body may have {MAX_BODY} bytes: send fewer batches"));
         let declared = request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
@@ -58,16 +57,29 @@ impl Load {
         if most > MAX_BODY {
             return Err(too_large());
         }
-        let pieces = u32::try_from(most.div_ceil(PIECE).max(1)).map_err(|_| too_large())?;
-        let memory = Arc::clone(&self.memory).try_acquire_many_owned(pieces).map_err(|_| shed("bodies"))?;
-        let deadline = Instant::now() + BODY_GRACE + Duration::from_secs((most / SLOWEST_BYTES_A_SECOND) as u64);
-        let bytes = timeout_at(deadline, collect(request.into_body(), declared.unwrap_or_default(), most)).await;
-        match bytes {
-            Ok(Some(bytes)) if bytes.len() <= MAX_BODY => Ok(Held { bytes, _memory: memory }),
-            Ok(Some(_)) => Err(too_large()),
-            Ok(None) => Err(Problem::new(ErrorKind::Malformed, "the body broke off: send the request again")),
-            Err(_) => Err(Problem::new(ErrorKind::Malformed, "the body came too slowly: send fewer batches in a request")),
+        // Memory is set aside as the body comes, so that who only announces one holds none.
+        let mut memory = self.piece(1)?;
+        let (began, mut bytes, mut chunks) = (Instant::now(), Vec::new(), request.into_body().into_data_stream());
+        loop {
+            let deadline = began + BODY_GRACE + Duration::from_secs((bytes.len() / SLOWEST_BYTES_A_SECOND) as u64);
+            let slow = |_| Problem::new(ErrorKind::Malformed, "the body came too slowly: send fewer batches in a request");
+            let Some(chunk) = timeout_at(deadline, chunks.next()).await.map_err(slow)? else { break };
+            let chunk = chunk.map_err(|_| Problem::new(ErrorKind::Malformed, "the body broke off: send the request again"))?;
+            let length = bytes.len() + chunk.len();
+            if length > most {
+                return Err(too_large());
+            }
+            let more = length.div_ceil(PIECE).saturating_sub(memory.num_permits());
+            memory.merge(self.piece(more)?);
+            bytes.extend_from_slice(&chunk);
         }
+        Ok(Held { bytes, _memory: memory })
+    }
+
+    /// Memory for more pieces of a body.
+    fn piece(&self, pieces: usize) -> Result<OwnedSemaphorePermit, Problem> {
+        let pieces = u32::try_from(pieces).map_err(|_| shed("bodies"))?;
+        Arc::clone(&self.memory).try_acquire_many_owned(pieces).map_err(|_| shed("bodies"))
     }
 
     /// Waits for a turn, but not longer than the patience.
@@ -80,19 +92,6 @@ impl Load {
             _ => Err(shed("turns")),
         }
     }
-}
-
-/// The body's bytes; one more than `most` at the least when there are more, `None` when it broke off.
-async fn collect(body: Body, declared: usize, most: usize) -> Option<Vec<u8>> {
-    let mut bytes = Vec::with_capacity(declared);
-    let mut chunks = body.into_data_stream();
-    while let Some(chunk) = chunks.next().await {
-        bytes.extend_from_slice(&chunk.ok()?);
-        if bytes.len() > most {
-            break;
-        }
-    }
-    Some(bytes)
 }
 
 fn shed(of: &'static str) -> Problem {

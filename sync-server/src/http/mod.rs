@@ -93,6 +93,8 @@ pub struct App {
     enrolments: rate::Rate,
     metrics: PrometheusHandle,
     closing: watch::Sender<bool>,
+    /// Whether the store took a write, and when that was tried.
+    written: tokio::sync::Mutex<Option<(std::time::Instant, bool)>>,
 }
 
 impl App {
@@ -107,6 +109,7 @@ impl App {
             closing: watch::Sender::new(false),
             town,
             options,
+            written: tokio::sync::Mutex::default(),
         })
     }
 

@@ -1,6 +1,7 @@
 //! What watches the server: health, version, metrics.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use axum::Json;
 use axum::extract::State;
@@ -11,6 +12,9 @@ use fieldgrid_core::wire::error::ErrorKind;
 use serde::Serialize;
 
 use super::{App, Problem};
+
+/// How long the outcome of a tried write stands for the next.
+const TRY_EVERY: Duration = Duration::from_secs(1);
 
 /// What runs here.
 #[derive(Debug, Serialize)]
@@ -27,9 +31,22 @@ struct Health {
 
 /// 200 while the store takes writes and the server is not stopping; 503 otherwise, so that a balancer looks elsewhere.
 pub(super) async fn health(State(app): State<Arc<App>>) -> Response {
-    let writable = !*app.closing.borrow() && app.town.writable().await;
+    let writable = !*app.closing.borrow() && writable(&app).await;
     let status = if writable { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, Json(Health { writable })).into_response()
+}
+
+/// Tried once a second at most: everyone may ask, and each try is a commit.
+async fn writable(app: &App) -> bool {
+    let mut written = app.written.lock().await;
+    match *written {
+        Some((tried, writable)) if tried.elapsed() < TRY_EVERY => writable,
+        _ => {
+            let writable = app.town.writable().await;
+            *written = Some((Instant::now(), writable));
+            writable
+        }
+    }
 }
 
 pub(super) async fn version() -> Json<Version> {

@@ -61,8 +61,22 @@ impl Town {
         if !backup.is_file() {
             return Err(TownError::Unfit(format!("{} is not a backup", backup.display())));
         }
-        std::fs::copy(backup, &database).map_err(io(backup))?;
-        let town = Self::open(data, options, env)?;
+        // Under its name only when its new life is open: broken off before, there is no town yet that could serve the old one.
+        let scratch = data.join("restoring");
+        if scratch.exists() {
+            std::fs::remove_dir_all(&scratch).map_err(io(&scratch))?;
+        }
+        std::fs::create_dir_all(&scratch).map_err(io(&scratch))?;
+        std::fs::copy(backup, scratch.join(DATABASE)).map_err(io(backup))?;
+        Self::begin_again(&scratch, Arc::clone(&env))?;
+        std::fs::rename(scratch.join(DATABASE), &database).map_err(io(&database))?;
+        std::fs::remove_dir_all(&scratch).map_err(io(&scratch))?;
+        Self::open(data, options, env)
+    }
+
+    /// Opens the new life of a restored town, and closes the town.
+    fn begin_again(data: &Path, env: Arc<dyn Environment>) -> Result<(), TownError> {
+        let town = Self::open(data, TownOptions::default(), env)?;
         let last = town.store.read()?.epochs()?.last().map_or(0, |epoch| epoch.epoch);
         let opened_ms = town.env.wall_ms();
         // Numbered by the time, so that a second restore of the same backup is another life.
@@ -72,7 +86,14 @@ impl Town {
             tx.set_meta(SERIAL_FLOOR, &floor)?;
             tx.open_epoch(Epoch { epoch, opened_ms })
         })?;
-        Ok(town)
+        drop(town);
+        // Closing the last connection moves the log into the file.
+        let mut log = data.join(DATABASE).into_os_string();
+        log.push("-wal");
+        if std::fs::metadata(&log).is_ok_and(|log| log.len() > 0) {
+            return Err(TownError::Unfit("the restored database could not be closed; restore again".into()));
+        }
+        Ok(())
     }
 }
 

@@ -1,6 +1,5 @@
 //! From a one-time code to a device with a grant; and back: revoking, approving.
 
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use fieldgrid_core::domain::area::{AreaCode, Level};
@@ -14,7 +13,7 @@ use fieldgrid_core::wire::error::{ErrorBody, ErrorKind};
 use fieldgrid_core::wire::frame;
 
 use super::sync::unreadable;
-use super::{Town, TownError, busy, failed, millis, refusal};
+use super::{Town, TownError, failed, millis, refusal};
 use crate::admission::{fact, stream_for};
 use crate::answer::{directory, info};
 use crate::store::{DeviceRow, GrantRow, InviteRow, Payload, Read, Result as Stored, Standing, StoreError, StreamKey, Write};
@@ -25,8 +24,6 @@ pub const CODE_VALID: Duration = Duration::from_secs(600);
 const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 /// Characters of a code: 32¹² = 2⁶⁰, not to be guessed within its validity.
 const CODE_LEN: usize = 12;
-/// Wrong codes that all callers together may try in a minute.
-const WRONG_PER_MINUTE: u32 = 60;
 
 /// Who is invited.
 #[derive(Debug, Clone)]
@@ -54,28 +51,6 @@ pub struct InviteCode {
     pub expires_ms: i64,
     /// What the phone pins.
     pub root: Hash,
-}
-
-/// Wrong codes tried lately.
-#[derive(Debug, Default)]
-pub(super) struct Attempts(Mutex<(i64, u32)>);
-
-impl Attempts {
-    fn window(&self, now_ms: i64) -> std::sync::MutexGuard<'_, (i64, u32)> {
-        let mut window = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if now_ms - window.0 >= 60_000 {
-            *window = (now_ms, 0);
-        }
-        window
-    }
-
-    fn too_many(&self, now_ms: i64) -> bool {
-        self.window(now_ms).1 >= WRONG_PER_MINUTE
-    }
-
-    fn wrong(&self, now_ms: i64) {
-        self.window(now_ms).1 += 1;
-    }
 }
 
 impl Town {
@@ -133,9 +108,6 @@ impl Town {
             return Err(refusal(ErrorKind::Version, "this server does not speak so new a version"));
         }
         let now_ms = self.env.wall_ms();
-        if self.attempts.too_many(now_ms) {
-            return Err(busy(ErrorKind::TooOften, "too many wrong codes; wait a minute", 60));
-        }
         if !request.verify() {
             return Err(refusal(ErrorKind::Unauthenticated, "the request is not signed by the key that it names"));
         }
@@ -148,15 +120,8 @@ impl Town {
             request,
         };
         let enrolled = self.store.write(move |tx| enrolling.enrol(tx)).await.map_err(failed)?;
-        match enrolled {
-            Ok((device, grant, name)) => self.welcome(device, grant, name).await,
-            Err(error) => {
-                if error.kind == ErrorKind::CodeEnded {
-                    self.attempts.wrong(now_ms);
-                }
-                Err(error)
-            }
-        }
+        let (device, grant, name) = enrolled?;
+        self.welcome(device, grant, name).await
     }
 
     async fn welcome(&self, device: DeviceRow, grant: Grant, name: Option<String>) -> Result<Vec<u8>, ErrorBody> {

@@ -96,7 +96,6 @@ pub struct Town {
     admission: Admission,
     packs: Arc<Packs>,
     news: News,
-    attempts: enrol::Attempts,
 }
 
 impl Town {
@@ -112,8 +111,8 @@ impl Town {
         let signer = Arc::new(signer);
         let packs = Packs::open(data.join(PACKS), Arc::clone(&store), Arc::clone(&signer) as Arc<dyn Signer>, Arc::clone(&env)).map_err(io(data))?;
         let admission = Admission::new(Arc::clone(&store), Arc::clone(&env), options.threads);
-        let (packs, attempts) = (Arc::new(packs), enrol::Attempts::default());
-        Ok(Self { options, env, sqlite, store, signer, keys, admission, packs, news: News::default(), attempts })
+        let packs = Arc::new(packs);
+        Ok(Self { options, env, sqlite, store, signer, keys, admission, packs, news: News::default() })
     }
 
     /// The server's public keys.

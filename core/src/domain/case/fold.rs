@@ -16,6 +16,9 @@ use super::run::{Judged, Run};
 use super::standing::{Standing, World};
 use super::{Case, CaseFacts, Effect, Entry, Flag, FlagLevel, Ineffective, State, header, judge, pair, row, rows};
 
+/// Most folds of pasts that are kept for the next action with the same past: a hostile case has as many as it has actions.
+const MAX_VIEWS: usize = 64;
+
 /// Folds a case's actions and the server's facts about it. Any order, duplication or partial delivery of the same set gives the same result.
 #[must_use]
 pub fn fold(case: DocId, actions: &BTreeMap<ActionId, Action>, facts: &CaseFacts) -> Case {
@@ -32,6 +35,9 @@ pub(super) fn run<'a>(case: DocId, actions: &'a BTreeMap<ActionId, Action>, fact
     let mut views: HashMap<Set, Run> = HashMap::new();
     for at in 0..world.graph.len() {
         let past = world.graph.past(at);
+        if views.len() >= MAX_VIEWS && !views.contains_key(past) {
+            views.clear();
+        }
         let view = if past.len() == run.len() { &run } else { &*views.entry(past.clone()).or_insert_with(|| Run::over(&world, past.iter())) };
         let judged = judge_one(&world, view, at);
         let finishes = judged.own.is_ok() && matches!(world.graph.kind(at), ActionKind::Finish | ActionKind::SelfResolve);

@@ -5,6 +5,7 @@ mod columns;
 mod read;
 mod write;
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -254,7 +255,9 @@ fn commit_group(connection: &mut Connection, jobs: &mut [Box<dyn Job>]) -> Resul
     for job in jobs {
         let savepoint = tx.savepoint()?;
         let mut work = Tx::new(&savepoint);
-        let outcome = job.run(&mut work).and_then(|()| work.flush());
+        // A job that panics is undone like one that fails: the writer goes on for all the others.
+        let outcome = catch_unwind(AssertUnwindSafe(|| job.run(&mut work).and_then(|()| work.flush())));
+        let outcome = outcome.unwrap_or_else(|_| Err(StoreError::Database("a write panicked and was undone".into())));
         match &outcome {
             Ok(()) => savepoint.commit()?,
             Err(_) => savepoint.finish()?,
@@ -280,4 +283,17 @@ mod tests {
     }
 
     store_suite!(open);
+
+    #[test]
+    fn a_write_that_panics_is_undone_and_the_next_is_done() {
+        let (store, _dir) = open();
+        let broken = store.write_blocking(|tx| -> crate::store::Result<()> {
+            tx.set_meta("half", b"done")?;
+            panic!("a mistake in a job")
+        });
+        assert!(matches!(broken, Err(crate::store::StoreError::Database(_))), "{broken:?}");
+        store.write_blocking(|tx| tx.set_meta("whole", b"done")).unwrap();
+        let read = store.read().unwrap();
+        assert_eq!((read.meta("half").unwrap(), read.meta("whole").unwrap()), (None, Some(b"done".to_vec())));
+    }
 }
