@@ -271,6 +271,64 @@ async fn a_change_waits_for_what_it_depends_on() {
 }
 
 #[tokio::test]
+async fn what_waits_for_several_is_let_in_with_the_last_whatever_their_order() {
+    let world = World::new().await;
+    let mut phones = Vec::new();
+    for _ in 0..4 {
+        phones.push(world.phone(Role::GridMember, GRID).await);
+    }
+    let [one, two, three, four] = &mut phones[..] else { unreachable!("four phones") };
+    // Which of two missing ones is named first depends on their hashes: of six documents, some have it the one way and some the other.
+    for n in 0..6 {
+        let (doc, report) = one.report(Some(GRID));
+        let batch = one.changes(vec![report]);
+        one.sync(&world.town, &[batch]).await;
+        let text = |who: &str| Fields { text: Some(format!("{who}{n}")), ..Fields::default() };
+        let base = one.records[&doc].clone();
+        two.records.insert(doc, base);
+        let first = one.act(doc, ActionKind::Supplement, text("一"));
+        let second = two.act(doc, ActionKind::Supplement, text("二"));
+        // Three has two's word and four everyone's, but not by the server.
+        three.records.insert(doc, two.records[&doc].clone());
+        let third = three.act(doc, ActionKind::Supplement, text("三"));
+        let mut all = three.records[&doc].clone();
+        all.apply([first.raw.as_slice()]).unwrap();
+        four.records.insert(doc, all);
+        let last = four.act(doc, ActionKind::Supplement, text("四"));
+
+        let [last, third, first, second] = [four.changes(vec![last]), three.changes(vec![third]), one.changes(vec![first]), two.changes(vec![second])];
+        for (phone, batch) in [(&mut *four, &last), (&mut *three, &third)] {
+            phone.sync(&world.town, from_ref(batch)).await;
+            assert!(matches!(phone.verdicts(batch)[..], [Verdict::Waiting(_)]));
+        }
+        one.sync(&world.town, &[first]).await;
+        two.sync(&world.town, &[second]).await;
+        for (phone, batch) in [(&mut *three, &third), (&mut *four, &last)] {
+            phone.sync(&world.town, &[]).await;
+            assert_eq!(phone.verdicts(batch), [Verdict::Accepted], "document {n}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_stands_on_something_that_the_same_request_releases_is_let_in_with_it() {
+    let world = World::new().await;
+    let mut one = world.phone(Role::GridMember, GRID).await;
+    let mut two = world.phone(Role::GridMember, GRID).await;
+    let (doc, report) = one.report(Some(GRID));
+    two.records.insert(doc, one.records[&doc].clone());
+    let answer = two.act(doc, ActionKind::Supplement, Fields { text: Some("二".into()), ..Fields::default() });
+    one.records.insert(doc, two.records[&doc].clone());
+    let last = one.act(doc, ActionKind::Supplement, Fields { text: Some("一".into()), ..Fields::default() });
+    let early = two.changes(vec![answer]);
+    two.sync(&world.town, from_ref(&early)).await;
+    assert!(matches!(two.verdicts(&early)[..], [Verdict::Waiting(_)]));
+    let batches = [one.changes(vec![report]), one.changes(vec![last])];
+    one.sync(&world.town, &batches).await;
+    assert_eq!(batches.each_ref().map(|batch| one.verdicts(batch)), [[Verdict::Accepted], [Verdict::Accepted]]);
+}
+
+#[tokio::test]
 async fn phones_that_race_on_one_document_all_get_in() {
     let world = World::new().await;
     let mut author = world.phone(Role::GridMember, GRID).await;

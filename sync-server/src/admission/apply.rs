@@ -38,6 +38,7 @@ pub(super) struct Applied {
 /// # Errors
 /// [`StoreError::Changed`] when a document or the outbox is not any more as it was judged.
 pub(super) fn apply(tx: &mut dyn Write, env: &dyn Environment, plan: &Plan) -> Result<Applied> {
+    waits_still(&*tx, plan)?;
     let mut work = Applying { tx, env, now_ms: env.wall_ms(), bumped: BTreeSet::new(), streams: BTreeMap::new() };
     work.lock(plan)?;
     let mut documents = work.documents(plan)?;
@@ -52,6 +53,23 @@ pub(super) fn apply(tx: &mut dyn Write, env: &dyn Environment, plan: &Plan) -> R
     }
     let counts = work.verdicts(plan)?;
     Ok(Applied { bumped: work.bumped.into_iter().collect(), counts })
+}
+
+/// What waits is looked at again when its document changes. Had that happened since it was judged, it would wait for ever.
+fn waits_still(read: &dyn Read, plan: &Plan) -> Result<()> {
+    for (doc, heads) in &plan.unchanged {
+        if read.doc(*doc)?.map(|row| row.heads) != *heads {
+            return Err(StoreError::Changed);
+        }
+    }
+    for held in &plan.held {
+        if let (Some(doc), Some(missing)) = (held.doc, held.missing)
+            && read.refused(doc, missing)?.is_some()
+        {
+            return Err(StoreError::Changed);
+        }
+    }
+    Ok(())
 }
 
 /// A fact that the server states.

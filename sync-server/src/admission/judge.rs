@@ -122,6 +122,7 @@ impl Judge<'_> {
         let bytes = stored.iter().map(|(_, change)| change.raw.len()).sum();
         let actions = if row.is_some() && kind == RecordKind::Case { self.read.actions(doc)?.len() } else { 0 };
         let mut open = Open { area: row.as_ref().map(|row| row.area), row, record, admitted: Vec::new(), bytes, actions };
+        let mut waiting = self.read.waiting(doc)?;
         for work in work {
             let verdict = self.change(&mut open, work)?;
             if let Verdict::Refused(_) | Verdict::Stranded(_) = verdict {
@@ -129,9 +130,12 @@ impl Judge<'_> {
                 self.plan.missing.insert((doc, work.change.change_hash()), (work.change.hash(), why));
             }
             verdicts.extend(work.at.map(|at| (at, verdict)));
+            // At once: what comes next may stand on what is released.
+            self.release(doc, &mut open, &mut waiting)?;
         }
-        self.release(doc, &mut open)?;
-        if !open.admitted.is_empty() {
+        if open.admitted.is_empty() {
+            self.plan.unchanged.push((doc, open.row.map(|row| row.heads)));
+        } else {
             let plan = self.close(doc, open)?;
             self.plan.docs.push(plan);
         }
@@ -139,8 +143,7 @@ impl Judge<'_> {
     }
 
     /// What waited in this document and need not any more.
-    fn release(&mut self, doc: DocId, open: &mut Open) -> Result<()> {
-        let mut waiting = self.read.waiting(doc)?;
+    fn release(&mut self, doc: DocId, open: &mut Open, waiting: &mut Vec<HeldRow>) -> Result<()> {
         while let Some(at) = waiting.iter().position(|held| held.missing.is_none_or(|missing| self.known(doc, open, missing))) {
             let held = waiting.remove(at);
             let Some(batch) = self.read.batch(held.origin.incarnation, held.origin.seq)? else { continue };
@@ -151,7 +154,9 @@ impl Judge<'_> {
             let sender = Arc::new(Sender::of(self.read, &device, &header, batch.received_ms)?);
             let work = Work { at: None, change, origin: held.origin, sender: Arc::clone(&sender), waited: Some(&held) };
             let verdict = self.change(open, &work)?;
-            if let Verdict::Waiting(_) = verdict {
+            if let Verdict::Waiting(next) = verdict {
+                // Perhaps it is the next to be released.
+                waiting.push(HeldRow { missing: Some(next), ..held });
                 continue;
             }
             if let Verdict::Refused(_) | Verdict::Stranded(_) = verdict {

@@ -22,6 +22,8 @@ pub(super) struct Plan {
     pub(super) batches: Vec<(InPlace, Vec<Verdict>)>,
     /// The documents that change.
     pub(super) docs: Vec<DocPlan>,
+    /// Documents that were judged and stay as they are, with their heads: what waits in them waits only as long as these are so.
+    pub(super) unchanged: Vec<(DocId, Option<Vec<Hash>>)>,
     /// The facts that are let in.
     pub(super) facts: Vec<FactPlan>,
     /// Items to hold back.

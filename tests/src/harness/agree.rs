@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use fieldgrid_core::device::store::{DeliveryState, EditRow};
-use fieldgrid_core::domain::id::{DocId, Hash};
+use fieldgrid_core::domain::id::{DocId, Hash, Incarnation};
 use fieldgrid_core::domain::policy::{self, Reads, Refusal};
-use fieldgrid_core::record::Record;
+use fieldgrid_core::record::{Record, gate};
 use sync_server::store::Read;
 use sync_server::town::Town;
 
@@ -38,7 +38,8 @@ pub fn agree(town: &Town, phones: &[&Phone]) -> Reckoning {
         compare(phone, read.as_ref(), &records, &mut wrong);
         find_typed(phone, read.as_ref(), &mut reckoning, &mut wrong);
     }
-    assert!(wrong.is_empty(), "they do not agree:\n{}", wrong.join("\n"));
+    let lives: Vec<_> = phones.iter().filter_map(|phone| Some((&phone.name, phone.device().identity()?.incarnation))).collect();
+    assert!(wrong.is_empty(), "they do not agree:\n{}\nthe phones' lives: {lives:?}", wrong.join("\n"));
     reckoning
 }
 
@@ -82,7 +83,14 @@ fn compare(phone: &Phone, read: &dyn Read, records: &BTreeMap<DocId, Record>, wr
         // Who only reports holds his own words and nothing else: they must be among the server's.
         let part = own_only && mine.changes().iter().all(|change| theirs.has(change.hash));
         if !whole && !part {
-            wrong.push(format!("{name}: record {doc} differs from the server's"));
+            let beyond = |one: &Record, other: &Record| {
+                one.changes().into_iter().filter(|change| !other.has(change.hash)).map(|change| author(&change.raw)).collect::<Vec<_>>()
+            };
+            wrong.push(format!(
+                "{name}: record {doc} differs from the server's: {:?} are only here, {:?} only there",
+                beyond(&mine, theirs),
+                beyond(theirs, &mine)
+            ));
         }
     }
 }
@@ -90,6 +98,11 @@ fn compare(phone: &Phone, read: &dyn Read, records: &BTreeMap<DocId, Record>, wr
 /// To the byte; which of two concurrent changes came first differs.
 fn changes(record: &Record) -> BTreeMap<Hash, Vec<u8>> {
     record.changes().into_iter().map(|change| (change.hash, change.raw)).collect()
+}
+
+/// Of which life of which store a change is, for messages.
+fn author(raw: &[u8]) -> Option<Incarnation> {
+    gate::inspect(raw).ok()?.actor
 }
 
 /// Everything typed is on the server with a receipt, or refused with its reason and visible.

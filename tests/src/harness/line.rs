@@ -74,6 +74,13 @@ impl Line {
         plain
     }
 
+    /// What the phone was told last.
+    #[must_use]
+    pub fn last(&self) -> Option<Answer> {
+        let answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+        Answer::from_bytes(&frame::unwrap(answers.last()?).ok()?).ok()
+    }
+
     fn spend(&self) -> Result<(), TransportError> {
         let spent = self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| (left > 0).then_some(left - 1));
         if spent == Err(0) { Err(TransportError::NoNetwork) } else { Ok(()) }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use fieldgrid_core::device::runner::Pace;
 use fieldgrid_core::device::store::{DeliveryState, EditRow, OpenOptions, SaveError, Saved, StoreError};
@@ -60,7 +61,12 @@ pub struct Phone {
     pub typed: Vec<Typed>,
     device: Option<Device>,
     env: Arc<Machine>,
+    /// Requests of its last round, which goes on with the count after a wait.
+    asked: AtomicU32,
 }
+
+/// More requests in a round than any exchange here needs.
+const MANY: u32 = 200;
 
 impl Phone {
     /// Unpacks a phone and enrols it.
@@ -97,6 +103,7 @@ impl Phone {
             typed: Vec::new(),
             device: None,
             env: scene.machine(),
+            asked: AtomicU32::new(0),
         }
     }
 
@@ -127,9 +134,12 @@ impl Phone {
     /// Syncs once.
     ///
     /// # Panics
-    /// When HTTP cannot be set up; a lost line is in the summary.
+    /// When HTTP cannot be set up, or the phone asks without end; a lost line is in the summary.
     pub async fn sync(&self) -> SyncSummary {
-        self.device().sync_now().await.expect("HTTP is set up")
+        let round = self.device().sync_now().await.expect("HTTP is set up");
+        let asked = round.round_trips - self.asked.swap(round.round_trips, Ordering::SeqCst).min(round.round_trips);
+        assert!(asked < MANY, "{} asks without end: {round:?}; it was told last: {:#?}", self.name, self.line.last());
+        round
     }
 
     /// Syncs, and nothing stands in the way.

@@ -227,9 +227,10 @@ impl Scene {
         for _ in 0..ROUNDS {
             last.clear();
             for phone in phones {
-                last.push(phone.sync().await);
+                last.push((&phone.name, phone.sync().await, phone.line.last()));
             }
-            if last.iter().all(|round| round.entries == 0 && round.receipts == 0 && round.wait.is_none()) {
+            last.retain(|(_, round, _)| round.entries > 0 || round.receipts > 0 || round.wait.is_some());
+            if last.is_empty() {
                 return;
             }
         }

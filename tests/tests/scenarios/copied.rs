@@ -6,6 +6,7 @@ use fieldgrid_core::domain::policy::Refusal;
 use fieldgrid_tests::harness::agree::{agree, is_there, server_records};
 use fieldgrid_tests::harness::phone::Phone;
 use fieldgrid_tests::harness::scene::Scene;
+use fieldgrid_tests::harness::seeds;
 
 /// Copies the store of a phone whose app is closed; `life`: with the file that tells copies apart.
 fn copy(from: &Phone, to: &Phone, life: bool) {
@@ -126,4 +127,51 @@ async fn a_store_restored_from_a_phones_backup_begins_a_new_life() {
     assert_eq!(history.len(), 3, "what was sent after the backup came back by the streams");
     assert!(history.iter().any(|entry| entry.action.fields.text.as_deref() == Some("备份之后")));
     let _ = (agree(scene.town(), &[&again]), late);
+}
+
+/// Both go on for a day, each when it likes.
+#[tokio::test(flavor = "multi_thread")]
+async fn copies_that_go_on_at_any_time_lose_nothing() {
+    for seed in seeds(4) {
+        let mut scene = Scene::set(seed).await;
+        let grid = scene.grids[0];
+        let mut one = scene.phone("one", Role::GridMember, grid).await;
+        let case = one.report("井盖破损").doc;
+        scene.settle(&[&one]).await;
+        one.supplement(case, "复制之前");
+        if scene.rng.bool() {
+            one.line.lose_answers();
+            one.sync().await;
+            one.line.restore();
+        }
+        one.close();
+        let mut two = one.twin(&mut scene, "two").await;
+        let life = scene.rng.bool();
+        copy(&one, &two, life);
+        one.open();
+        two.open();
+        for n in 0..20 {
+            let phone = if scene.rng.bool() { &mut one } else { &mut two };
+            let text = format!("{}-{n}", phone.name);
+            match scene.rng.u8(..4) {
+                0 => drop(phone.report(&text)),
+                1 => drop(phone.supplement(case, &text)),
+                2 => {
+                    phone.line.lost_after(scene.rng.u32(..4));
+                    phone.sync().await;
+                    phone.line.restore();
+                }
+                _ => {
+                    phone.sync().await;
+                }
+            }
+        }
+        both(&scene, &one, &two).await;
+        for phone in [&one, &two] {
+            nothing_is_lost(&scene, phone);
+            assert_eq!(phone.device().refused().unwrap(), [], "seed {seed}: reports are never refused");
+        }
+        let texts = |phone: &Phone| phone.device().case(case).unwrap().unwrap().case.unwrap();
+        assert_eq!(texts(&one), texts(&two), "seed {seed}");
+    }
 }

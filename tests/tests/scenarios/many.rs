@@ -1,7 +1,8 @@
-//! A day of six phones on which everything goes wrong by chance.
+//! A day of seven phones on which everything goes wrong by chance.
 
 use std::time::Duration;
 
+use fieldgrid_core::domain::grant::Role;
 use fieldgrid_tests::harness::agree::agree;
 use fieldgrid_tests::harness::phone::Phone;
 use fieldgrid_tests::harness::scene::Scene;
@@ -15,8 +16,13 @@ async fn whatever_happens_everyone_agrees_in_the_end_and_nothing_typed_is_missin
     for seed in seeds(3) {
         let mut scene = Scene::set(seed).await;
         let mut phones = scene.crew().await;
-        for _ in 0..STEPS * long().min(4) {
+        for n in 0..STEPS * long().min(4) {
             step(&mut scene, &mut phones).await;
+            if n == STEPS / 2 {
+                // Someone new, to whom a grid with a past comes as a pack.
+                let grid = scene.grids[0];
+                phones.push(scene.phone("xin", Role::GridMember, grid).await);
+            }
         }
         for phone in &phones {
             phone.link.set_down(false);

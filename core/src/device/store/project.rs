@@ -136,10 +136,10 @@ pub(super) fn visit(db: &Connection, fact: &Fact, visit: &Visit, touched: &mut T
     Ok(())
 }
 
-/// What the server's facts say about a case.
+/// What the server's facts say about a case. Of two numbers, which only a restored server gives, the later holds: ids are in the order of its clock.
 pub(super) fn case_facts<'a>(db: &Connection, doc: DocId, actions: impl Iterator<Item = &'a ActionId>) -> Result<CaseFacts, StoreError> {
     let mut facts = CaseFacts::default();
-    let mut statement = db.prepare_cached("SELECT kind, body FROM facts WHERE subject = ?1 AND kind IN (102, 109) AND body IS NOT NULL")?;
+    let mut statement = db.prepare_cached("SELECT kind, body FROM facts WHERE subject = ?1 AND kind IN (102, 109) AND body IS NOT NULL ORDER BY fact")?;
     let mut rows = statement.query([doc.as_bytes()])?;
     while let Some(row) = rows.next()? {
         let body: Vec<u8> = row.get(1)?;

@@ -42,14 +42,19 @@ pub(super) fn begin(db: &Connection, work: &mut Work<'_>, answer: &Answer, asked
         }
     }
     if let Some(head) = &answer.outbox {
-        work.applied.progress |= outbox_at(db, head)?;
+        let news = outbox_at(db, work, head)?;
+        work.applied.progress |= news;
     }
+    let mut gap = false;
     for rejection in &answer.rejections {
         let Some(n) = asked.sent.get(rejection.index as usize) else {
             continue;
         };
         match rejection.fault {
-            BatchFault::Gap => continue,
+            BatchFault::Gap => {
+                gap = true;
+                continue;
+            }
             BatchFault::Fork | BatchFault::Foreign => rebuild::set_renew(db, Renew::Copied)?,
             _ => {
                 // The server cannot read it, now or ever: what it carried is sealed anew.
@@ -59,7 +64,29 @@ pub(super) fn begin(db: &Connection, work: &mut Work<'_>, answer: &Answer, asked
         }
         work.applied.progress = true;
     }
+    if gap && answer.outbox.is_none() {
+        let closed = close_gap(db, work)?;
+        work.applied.progress |= closed;
+    }
     Ok(())
+}
+
+/// The server stands where this device believes, and yet something is missing before what was sent. Either a batch was wrongly taken for held; or batches are
+/// gone here that the server lacks: a gap that is never filled, so the work goes on in a new incarnation. Says whether asking again is of use.
+fn close_gap(db: &Connection, work: &mut Work<'_>) -> Result<bool, StoreError> {
+    if meta::get(db, meta::RENEW)?.is_some() {
+        return Ok(false);
+    }
+    if let Some(head) = meta::get(db, meta::OUTBOX)?
+        && outbox_at(db, work, &head)?
+    {
+        return Ok(true);
+    }
+    let gone = db.prepare_cached("SELECT 1 FROM batches WHERE held = 0 AND void = 0 AND bytes IS NULL")?.exists([])?;
+    if gone {
+        rebuild::set_renew(db, Renew::Copied)?;
+    }
+    Ok(gone)
 }
 
 fn directory(db: &Connection, work: &mut Work<'_>, directory: &[StreamInfo]) -> Result<(), StoreError> {
@@ -102,17 +129,22 @@ pub(super) fn list_stream(db: &Connection, info: &StreamInfo) -> Result<bool, St
 fn step_back(db: &Connection, work: &mut Work<'_>, common: &Cursor) -> Result<(), StoreError> {
     work.applied.progress |= move_cursor(db, common)?;
     if common.stream == work.identity.stream {
-        let lost =
-            db.prepare("SELECT n FROM batches WHERE verdict_seq > ?1")?.query_map([i64_of(common.seq)], |row| row.get(0))?.collect::<Result<Vec<i64>, _>>()?;
-        for batch in lost {
-            db.prepare_cached("UPDATE batches SET verdict_seq = NULL, received_ms = NULL WHERE n = ?1")?.execute([batch])?;
-            let docs = db
-                .prepare_cached("SELECT DISTINCT doc FROM own WHERE batch = ?1 AND status = 2 AND doc IS NOT NULL")?
-                .query_map([batch], |row| row.get::<_, [u8; 16]>(0).map(DocId::from_bytes))?
-                .collect::<Result<Vec<_>, _>>()?;
-            db.prepare_cached("UPDATE own SET status = 10 WHERE batch = ?1 AND status = 2")?.execute([batch])?;
-            work.delivered.extend(docs);
-        }
+        lost(db, work, "verdict_seq > ?1", i64_of(common.seq))?;
+    }
+    Ok(())
+}
+
+/// Takes back the receipts of batches: they are to be delivered again.
+fn lost(db: &Connection, work: &mut Work<'_>, which: &str, bound: i64) -> Result<(), StoreError> {
+    let lost = db.prepare(&format!("SELECT n FROM batches WHERE {which}"))?.query_map([bound], |row| row.get(0))?.collect::<Result<Vec<i64>, _>>()?;
+    for batch in lost {
+        db.prepare_cached("UPDATE batches SET verdict_seq = NULL, received_ms = NULL WHERE n = ?1")?.execute([batch])?;
+        let docs = db
+            .prepare_cached("SELECT DISTINCT doc FROM own WHERE batch = ?1 AND status = 2 AND doc IS NOT NULL")?
+            .query_map([batch], |row| row.get::<_, [u8; 16]>(0).map(DocId::from_bytes))?
+            .collect::<Result<Vec<_>, _>>()?;
+        db.prepare_cached("UPDATE own SET status = 10 WHERE batch = ?1 AND status = 2")?.execute([batch])?;
+        work.delivered.extend(docs);
     }
     Ok(())
 }
@@ -133,17 +165,17 @@ fn hold_through(db: &Connection, n: i64) -> Result<(), StoreError> {
 
 /// The server's word on what it holds of this device's outbox. A batch that this store never made means that the store is a copy, or was restored.
 /// Says whether it was news.
-fn outbox_at(db: &Connection, head: &OutboxHead) -> Result<bool, StoreError> {
+fn outbox_at(db: &Connection, work: &mut Work<'_>, head: &OutboxHead) -> Result<bool, StoreError> {
     let news = meta::get(db, meta::OUTBOX)?.as_ref() != Some(head);
     meta::put(db, meta::OUTBOX, head)?;
-    let moved = if head.seq == 0 {
-        db.execute("UPDATE batches SET held = 0 WHERE verdict_seq IS NULL AND held = 1", [])?
-    } else if let Some(n) = batch_at(db, head)? {
-        db.prepare_cached("UPDATE batches SET held = (n <= ?1) WHERE void = 0 AND held <> (n <= ?1)")?.execute([n])?
-    } else {
+    let last = if head.seq == 0 { Some(0) } else { batch_at(db, head)? };
+    let Some(last) = last else {
         rebuild::set_renew(db, Renew::Copied)?;
-        0
+        return Ok(news);
     };
+    // A server that was restored may have lost what it gave receipts for.
+    lost(db, work, "void = 0 AND n > ?1 AND verdict_seq IS NOT NULL", last)?;
+    let moved = db.prepare_cached("UPDATE batches SET held = (n <= ?1) WHERE void = 0 AND held <> (n <= ?1)")?.execute([last])?;
     Ok(news || moved > 0)
 }
 
