@@ -228,7 +228,7 @@ CREATE TABLE device_states (
     hash      BLOB NOT NULL,
     state     BLOB NOT NULL,
     directory BLOB NOT NULL, -- hash of the directory it was told
-    at        INTEGER NOT NULL,
+    at        INTEGER NOT NULL, -- counts up for each device
     PRIMARY KEY (device, hash)
 ) WITHOUT ROWID;
 

@@ -49,7 +49,7 @@ fn a_household_survives_creation_and_edits() {
 
 fn value(body: &Body) -> String {
     let Body::Held(bytes) = body else { panic!("held") };
-    String::from_utf8(bytes[16..].to_vec()).expect("a number in text")
+    String::from_utf8(bytes[8..].to_vec()).expect("a number in text")
 }
 
 #[test]

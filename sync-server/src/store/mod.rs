@@ -315,7 +315,7 @@ pub trait Write: Read {
     /// Ends the sessions of a device.
     fn end_sessions(&mut self, device: DeviceId) -> Result<()>;
     /// Remembers a device's states; of earlier ones only the latest `keep` stay.
-    fn put_states(&mut self, device: DeviceId, states: &[StateRow], keep: usize, at_ms: i64) -> Result<()>;
+    fn put_states(&mut self, device: DeviceId, states: &[StateRow], keep: usize) -> Result<()>;
 
     /// Sets the name of a division or grid.
     fn put_division(&mut self, code: AreaCode, name: &str) -> Result<()>;

@@ -267,7 +267,7 @@ pub(crate) fn the_last_states_are_kept(store: Arc<dyn Store>) {
     };
     for seq in 1..=4 {
         let states = [state(seq)];
-        store.write_blocking(move |tx| tx.put_states(id, &states, 2, i64::try_from(seq).unwrap())).unwrap();
+        store.write_blocking(move |tx| tx.put_states(id, &states, 2)).unwrap();
     }
     let read = store.read().unwrap();
     assert_eq!(read.state(id, state(2).hash).unwrap(), None);

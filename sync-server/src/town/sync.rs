@@ -142,7 +142,7 @@ impl Town {
                     tx.set_heard(device.id, now_ms)?;
                 }
                 if !states.is_empty() {
-                    tx.put_states(device.id, &states, STATES, now_ms)?;
+                    tx.put_states(device.id, &states, STATES)?;
                 }
                 follow_packs(tx, &device, &packed)
             })

@@ -344,11 +344,13 @@ impl Write for Tx<'_> {
         self.run("DELETE FROM sessions WHERE device = ?1", [device.as_bytes()]).map(drop)
     }
 
-    fn put_states(&mut self, device: DeviceId, states: &[StateRow], keep: usize, at_ms: i64) -> Result<()> {
+    fn put_states(&mut self, device: DeviceId, states: &[StateRow], keep: usize) -> Result<()> {
         for state in states {
+            // Counted, not timed: of two states told in one millisecond, or before the clock was set back, the later one stays.
             self.run(
-                "INSERT OR REPLACE INTO device_states (device, hash, state, directory, at) VALUES (?1, ?2, ?3, ?4, ?5)",
-                (device.as_bytes(), state.hash.0, cbor(&state.state), state.directory.0, at_ms),
+                "INSERT OR REPLACE INTO device_states (device, hash, state, directory, at)
+                 VALUES (?1, ?2, ?3, ?4, (SELECT coalesce(max(at), 0) + 1 FROM device_states WHERE device = ?1))",
+                (device.as_bytes(), state.hash.0, cbor(&state.state), state.directory.0),
             )?;
         }
         self.run(
