@@ -9,9 +9,9 @@ import { test } from "node:test";
 import { promisify } from "node:util";
 
 import * as Automerge from "@automerge/automerge";
-import { Decoder } from "cbor-x";
+import { decode } from "cborg";
 
-const cbor = new Decoder({ mapsAsObjects: false, useRecords: false, int64AsNumber: true });
+const cbor = { decode: (bytes) => decode(bytes, { useMaps: true }) };
 /** Places of an action's CBOR array, and keys of its fields. */
 const AT = 2;
 const FIELDS = 8;
