@@ -112,12 +112,13 @@ CREATE INDEX own_by_change ON own (change);
 CREATE INDEX own_by_batch ON own (batch, item);
 CREATE INDEX own_open ON own (status, n) WHERE status NOT IN (2, 8, 9);
 
--- Actions: the case they are of, and when the server received them.
+-- Actions of cases, and when the server received them. The case is empty while only the receipt is here. Two equal reports of one moment share an id.
 CREATE TABLE actions (
-    action      BLOB PRIMARY KEY,
-    doc         BLOB,
+    action      BLOB NOT NULL,
+    doc         BLOB NOT NULL,
     earliest_ms INTEGER,
-    latest_ms   INTEGER
+    latest_ms   INTEGER,
+    PRIMARY KEY (action, doc)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX actions_by_doc ON actions (doc);
 

@@ -315,20 +315,20 @@ impl Device {
         self.store.outbox()
     }
 
-    /// Gives up an edit that was refused.
+    /// Gives up an edit of a record that was refused.
     ///
     /// # Errors
     /// [`SaveError::NoSuchRecord`] when no such edit waits for a decision.
-    pub fn discard(&self, edit: Hash) -> Result<(), SaveError> {
-        self.store.discard(edit)
+    pub fn discard(&self, record: DocId, edit: Hash) -> Result<(), SaveError> {
+        self.store.discard(record, edit)
     }
 
     /// Sends what a refused edit of a case said as a supplement, and gives the edit itself up.
     ///
     /// # Errors
     /// As [`Device::discard`] and [`Device::act`].
-    pub fn send_as_note(&self, edit: Hash) -> Result<Saved, SaveError> {
-        self.saved(self.store.send_as_note(edit))
+    pub fn send_as_note(&self, case: DocId, edit: Hash) -> Result<Saved, SaveError> {
+        self.saved(self.store.send_as_note(case, edit))
     }
 
     /// Names for codes and ids.

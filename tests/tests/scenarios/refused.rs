@@ -71,8 +71,8 @@ async fn what_stands_on_a_refused_edit_is_redone_once_and_the_refused_one_stays_
     }
 
     // The person decides about what was refused, and the phone works on as before.
-    wang.device().discard(note.edit).unwrap();
-    let sent = wang.device().send_as_note(gone.edit);
+    wang.device().discard(note.doc, note.edit).unwrap();
+    let sent = wang.device().send_as_note(gone.doc, gone.edit);
     let sent = wang.note(sent).unwrap();
     li.set(household, "note", "南门可进");
     wang.typed.retain(|typed| !matches!(typed, fieldgrid_tests::harness::phone::Typed::Edit(_, edit) if [note.edit, gone.edit].contains(edit)));

@@ -385,6 +385,8 @@ pub enum Refused {
 /// An edit.
 #[derive(Debug, Args)]
 pub struct Edit {
+    /// 记录:编号或编号末尾 · The record: its number, its id, or the end of it
+    pub record: String,
     /// 修改编号(见 refused list) · The edit, as `refused list` shows it
     pub edit: Hash,
 }

@@ -90,7 +90,8 @@ impl App {
     pub fn edit_lines(&self, edits: &[EditRow]) -> Vec<Vec<String>> {
         let line = |edit: &EditRow| {
             let kinds = edit.kinds.iter().map(|kind| self.out.word(words::action(*kind))).collect::<Vec<_>>().join(" ");
-            vec![Moment(edit.made_ms).to_string(), kinds, self.delivery(&edit.delivery), edit.edit.to_string()]
+            let record = edit.doc.map(short).unwrap_or_default();
+            vec![Moment(edit.made_ms).to_string(), kinds, self.delivery(&edit.delivery), record, edit.edit.to_string()]
         };
         edits.iter().map(line).collect()
     }

@@ -11,11 +11,11 @@ impl App {
                 self.out.result(&edits, || self.lines(self.edit_lines(&edits)));
             }
             Refused::Discard(args) => {
-                self.device.discard(args.edit)?;
+                self.device.discard(self.find(&args.record)?, args.edit)?;
                 self.out.result(&serde_json::json!({ "discarded": args.edit }), || self.out.say("已放弃", "Given up"));
             }
             Refused::Note(args) => {
-                let saved = self.device.send_as_note(args.edit)?;
+                let saved = self.device.send_as_note(self.find(&args.record)?, args.edit)?;
                 self.saved(saved)?;
             }
         }

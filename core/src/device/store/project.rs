@@ -149,15 +149,22 @@ pub(super) fn case_facts<'a>(db: &Connection, doc: DocId, actions: impl Iterator
             _ => {}
         }
     }
-    let mut known = db.prepare_cached("SELECT earliest_ms, latest_ms, doc FROM actions WHERE action = ?1")?;
-    let mut name = db.prepare_cached("INSERT INTO actions (action, doc) VALUES (?1, ?2) ON CONFLICT (action) DO UPDATE SET doc = excluded.doc")?;
+    // Of an action that is new in this case: its receipt that came first, or what is known of an equal action in another case.
+    let mut known = db.prepare_cached("SELECT doc, earliest_ms, latest_ms FROM actions WHERE action = ?1 ORDER BY doc = ?2 DESC, length(doc) LIMIT 1")?;
+    let mut name = db.prepare_cached("UPDATE actions SET doc = ?2 WHERE action = ?1 AND doc = x''")?;
+    let mut put = db.prepare_cached("INSERT INTO actions (action, doc, earliest_ms, latest_ms) VALUES (?1, ?2, ?3, ?4)")?;
     for id in actions {
-        let row =
-            known.query_row([id.0], |row| Ok((row.get::<_, Option<i64>>(0)?, row.get::<_, Option<i64>>(1)?, row.get::<_, Option<[u8; 16]>>(2)?))).optional()?;
-        if row.as_ref().and_then(|(_, _, of)| of.as_ref()) != Some(doc.as_bytes()) {
-            name.execute(params![id.0, doc.as_bytes()])?;
+        let row = known
+            .query_row(params![id.0, doc.as_bytes()], |row| Ok((row.get::<_, Vec<u8>>(0)?, row.get::<_, Option<i64>>(1)?.zip(row.get::<_, Option<i64>>(2)?))))
+            .optional()?;
+        let (of, received) = row.unzip();
+        let received = received.flatten();
+        match of.as_deref() {
+            Some(of) if of == doc.as_bytes() => {}
+            Some([]) => drop(name.execute(params![id.0, doc.as_bytes()])?),
+            Some(_) | None => drop(put.execute(params![id.0, doc.as_bytes(), received.map(|(earliest, _)| earliest), received.map(|(_, latest)| latest)])?),
         }
-        if let Some((Some(earliest_ms), Some(latest_ms), _)) = row {
+        if let Some((earliest_ms, latest_ms)) = received {
             facts.received.insert(*id, Interval { earliest_ms, latest_ms });
         }
     }

@@ -14,6 +14,7 @@ use super::{Context, StoreError, purge, rebuild, write};
 use crate::domain::fact::{Body, Fact, FactKind};
 use crate::domain::id::{DocId, Hash, StreamId};
 use crate::domain::server_fact::{Instruction, Received, Reference};
+use crate::domain::time::Interval;
 use crate::record::RecordKind;
 use crate::wire::enrol::SignedGrant;
 use crate::wire::entry::Entry;
@@ -143,13 +144,16 @@ impl Work<'_> {
     }
 
     fn received(&mut self, received: &Received) -> Result<(), StoreError> {
-        let mut put = self.db.prepare_cached(
-            "INSERT INTO actions (action, earliest_ms, latest_ms) VALUES (?1, ?2, ?3)
-             ON CONFLICT (action) DO UPDATE SET earliest_ms = excluded.earliest_ms, latest_ms = excluded.latest_ms RETURNING doc",
-        )?;
+        let Interval { earliest_ms, latest_ms } = received.interval;
+        let mut known = self.db.prepare_cached("UPDATE actions SET earliest_ms = ?2, latest_ms = ?3 WHERE action = ?1 RETURNING doc")?;
+        let mut put = self.db.prepare_cached("INSERT INTO actions (action, doc, earliest_ms, latest_ms) VALUES (?1, x'', ?2, ?3)")?;
         for action in &received.actions {
-            let doc: Option<[u8; 16]> = put.query_row(params![action.0, received.interval.earliest_ms, received.interval.latest_ms], |row| row.get(0))?;
-            self.stale.extend(doc.map(DocId::from_bytes));
+            let docs =
+                known.query_map(params![action.0, earliest_ms, latest_ms], |row| row.get::<_, Vec<u8>>(0))?.collect::<Result<Vec<_>, rusqlite::Error>>()?;
+            if docs.is_empty() {
+                put.execute(params![action.0, earliest_ms, latest_ms])?;
+            }
+            self.stale.extend(docs.into_iter().filter_map(|doc| doc.try_into().ok()).map(DocId::from_bytes));
         }
         Ok(())
     }

@@ -152,19 +152,19 @@ impl Store {
         self.state(FactKind::Sensitive, subject, [&salt, value.as_bytes()].concat())
     }
 
-    /// Gives up an edit that was refused, or that a person has to decide about.
+    /// Gives up an edit of a record that was refused, or that a person has to decide about.
     ///
     /// # Errors
     /// [`SaveError::NoSuchRecord`] when no such edit waits for a decision.
-    pub fn discard(&self, edit: Hash) -> Result<(), SaveError> {
+    pub fn discard(&self, doc: DocId, edit: Hash) -> Result<(), SaveError> {
         self.saving(|db, context, touched| {
-            let row = undecided(db, edit)?;
+            let row = undecided(db, doc, edit)?;
             own::set(db, row.n, Standing::Discarded, None, None)?;
             if let Some(fact) = row.fact {
                 super::purge::given_up(db, fact)?;
                 touched.visits = true;
             }
-            project_again(db, context, row.doc, touched)
+            project_again(db, context, doc, touched)
         })
     }
 
@@ -172,11 +172,11 @@ impl Store {
     ///
     /// # Errors
     /// [`SaveError::NoSuchRecord`] when no such edit of a case waits for a decision, or the centre does not have the case; otherwise as [`Store::save`].
-    pub fn send_as_note(&self, edit: Hash) -> Result<Saved, SaveError> {
+    pub fn send_as_note(&self, doc: DocId, edit: Hash) -> Result<Saved, SaveError> {
         self.saving(|db, context, touched| {
             let identity = context.identity.as_ref().ok_or(SaveError::NotEnrolled)?;
-            let row = undecided(db, edit)?;
-            let (Some(doc), Some(command)) = (row.doc, &row.command) else {
+            let row = undecided(db, doc, edit)?;
+            let Some(command) = &row.command else {
                 return Err(SaveError::NoSuchRecord);
             };
             let Command::Act(actions) = meta::decode(command)? else {
@@ -330,16 +330,17 @@ pub(super) fn store_fact(db: &Connection, fact: &Fact, hash: Hash, touched: &mut
     Ok(())
 }
 
-fn undecided(db: &Connection, edit: Hash) -> Result<OwnRow, SaveError> {
+/// Two records whose first saves are equal and of one second share their edit's id, so the record is looked up with it.
+fn undecided(db: &Connection, doc: DocId, edit: Hash) -> Result<OwnRow, SaveError> {
     use rusqlite::OptionalExtension as _;
-    db.prepare_cached(&format!("SELECT {} FROM own WHERE edit = ?1 AND status IN (3, 5) ORDER BY n DESC LIMIT 1", own::COLUMNS))?
-        .query_row([edit.0], OwnRow::read)
+    db.prepare_cached(&format!("SELECT {} FROM own WHERE edit = ?1 AND doc = ?2 AND status IN (3, 5) ORDER BY n DESC LIMIT 1", own::COLUMNS))?
+        .query_row(rusqlite::params![edit.0, doc.as_bytes()], OwnRow::read)
         .optional()?
         .ok_or(SaveError::NoSuchRecord)
 }
 
-fn project_again(db: &Connection, context: &Context, doc: Option<DocId>, touched: &mut Touched) -> Result<(), SaveError> {
-    let Some(document) = doc.map(|doc| Document::find(db, doc)).transpose()?.flatten() else {
+fn project_again(db: &Connection, context: &Context, doc: DocId, touched: &mut Touched) -> Result<(), SaveError> {
+    let Some(document) = Document::find(db, doc)? else {
         return Ok(());
     };
     let gone = document.is_bare()

@@ -4,6 +4,8 @@ use super::*;
 use crate::device::store::{DeliveryState, SaveError};
 use crate::domain::fact::{Visit, VisitKind, VisitResult};
 use crate::domain::policy::Refusal;
+use crate::domain::server_fact::Received;
+use crate::domain::time::Interval;
 use crate::wire::entry::Leave;
 
 #[test]
@@ -40,7 +42,7 @@ fn a_refused_edit_stays_visible_and_what_stood_on_it_is_done_again_once() {
     once.sort();
     once.dedup();
     assert_eq!((edits.len(), once.len()), (3, 3));
-    a.store.discard(refused.edit).unwrap();
+    a.store.discard(refused.doc, refused.edit).unwrap();
     assert_eq!(a.store.status().unwrap().refused, 0);
     assert_eq!(delivery(&a, saved.doc), DeliveryState::Received);
 }
@@ -129,8 +131,8 @@ fn a_refused_report_stays_on_the_list_and_can_be_given_up() {
     let detail = a.store.case(saved.doc).unwrap().unwrap();
     assert_eq!(detail.row.delivery.state, DeliveryState::Refused);
     assert_eq!(detail.row.title.as_deref(), Some("越界的上报"));
-    assert_eq!(a.store.send_as_note(saved.edit), Err(SaveError::NoSuchRecord), "the centre has no case that a note could go to");
-    a.store.discard(saved.edit).unwrap();
+    assert_eq!(a.store.send_as_note(saved.doc, saved.edit), Err(SaveError::NoSuchRecord), "the centre has no case that a note could go to");
+    a.store.discard(saved.doc, saved.edit).unwrap();
     assert_eq!(a.store.case(saved.doc).unwrap(), None);
 }
 
@@ -143,7 +145,7 @@ fn a_refused_edit_can_be_sent_as_a_note() {
     let mut judge = refusing(refused.edit);
     town.sync_judged(&a, da, &mut judge);
     assert_eq!(a.texts(case.doc), ["井盖破损,请尽快处理"]);
-    let note = a.store.send_as_note(refused.edit).unwrap();
+    let note = a.store.send_as_note(refused.doc, refused.edit).unwrap();
     assert_eq!(note.doc, case.doc);
     town.sync(&a, da);
     assert!(a.texts(case.doc).last().unwrap().contains("有用的话"));
@@ -242,7 +244,7 @@ fn a_refused_visit_outlives_the_household_until_it_is_given_up() {
     let kept = || a.store.inner.db.read(|db| super::super::outbox::fact(db, fact)).unwrap();
     assert!(kept().is_some());
     let edit = a.store.outbox().unwrap().pop().unwrap().edit;
-    a.store.discard(edit).unwrap();
+    a.store.discard(saved.doc, edit).unwrap();
     assert!(kept().is_none());
 }
 
@@ -253,7 +255,45 @@ fn a_note_keeps_every_word() {
     town.sync(&a, da);
     let refused = a.supplement(held.doc, &"字".repeat(2_000));
     town.sync_judged(&a, da, &mut refusing(refused.edit));
-    a.store.send_as_note(refused.edit).unwrap();
+    a.store.send_as_note(refused.doc, refused.edit).unwrap();
     town.sync(&a, da);
     assert_eq!(a.texts(held.doc).concat().matches('字').count(), 2_000);
+}
+
+#[test]
+fn two_equal_saves_of_one_moment_are_decided_about_one_by_one() {
+    let (mut town, (a, da), (b, db)) = pair();
+    let (first, second, third) = (a.report("井盖破损"), a.report("井盖破损"), a.report("井盖破损"));
+    assert_eq!((first.edit, second.edit), (third.edit, third.edit), "equal words in one millisecond");
+    let mut taken = 0;
+    let mut judge = move |_: &Item| {
+        taken += 1;
+        if taken == 3 { Verdict::Accepted } else { Verdict::Refused(Refusal::OutOfScope) }
+    };
+    town.sync_judged(&a, da, &mut judge);
+    assert_eq!(a.store.discard(third.doc, third.edit), Err(SaveError::NoSuchRecord), "it was received");
+    a.store.discard(first.doc, first.edit).unwrap();
+    assert_eq!(a.store.case(first.doc).unwrap(), None);
+    assert_eq!([second, third].map(|saved| delivery(&a, saved.doc)), [DeliveryState::Refused, DeliveryState::Received]);
+    assert_eq!(a.store.discard(first.doc, first.edit), Err(SaveError::NoSuchRecord));
+
+    // When the centre received them is kept for each: purging one leaves the other's.
+    let (one, two) = (b.report("路灯不亮"), b.report("路灯不亮"));
+    town.sync(&b, db);
+    let action = b.store.case(one.doc).unwrap().unwrap().case.unwrap().history[0].id;
+    let received = Received { interval: Interval { earliest_ms: 1, latest_ms: 2 }, actions: vec![action, action] };
+    let grid = town.grid.id;
+    town.state(grid, FactKind::Received, None, &received);
+    town.sync(&b, db);
+    let shown = |phone: &Phone, doc| phone.store.case(doc).unwrap().map(|case| case.received.get(&action).copied());
+    town.sync(&a, da);
+    let by = FactId::from_bytes(town.id());
+    for phone in [&a, &b] {
+        assert_eq!([one, two].map(|saved| shown(phone, saved.doc)), [Some(Some(received.interval)); 2]);
+    }
+    town.push(grid, Entry::Leave(Leave { doc: one.doc, by }));
+    town.sync(&b, db);
+    assert_eq!([one, two].map(|saved| shown(&b, saved.doc)), [None, Some(Some(received.interval))]);
+    b.store.rebuild_projections().unwrap();
+    assert_eq!(shown(&b, two.doc), Some(Some(received.interval)));
 }
