@@ -19,7 +19,8 @@ CREATE TABLE lives (
     incarnation BLOB NOT NULL UNIQUE
 ) STRICT;
 
--- The streams the device reads, how far it read them, and the server's signed word for that.
+-- The streams the device reads, how far it read them, and the server's signed word for that. `left_seq` is where the last record left the stream; should a
+-- restored server not know of that, the stream is to be read from its start again (`reread`).
 CREATE TABLE streams (
     stream BLOB PRIMARY KEY,
     kind   INTEGER NOT NULL,
@@ -28,7 +29,9 @@ CREATE TABLE streams (
     epoch  INTEGER NOT NULL,
     seq    INTEGER NOT NULL,
     chain  BLOB NOT NULL,
-    proof  BLOB
+    proof  BLOB,
+    left_seq INTEGER NOT NULL DEFAULT 0,
+    reread   INTEGER NOT NULL DEFAULT 0
 ) STRICT, WITHOUT ROWID;
 
 -- Which streams hold a document or a fact. What none holds is purged once own work on it is delivered.

@@ -74,9 +74,11 @@ CREATE TABLE doc_streams (
     stream  BLOB NOT NULL REFERENCES streams (id),
     joined  INTEGER NOT NULL, -- position of the entry that brought it in
     through INTEGER NOT NULL, -- the last entry id that its join carried; 0 when it entered with its first change
-    PRIMARY KEY (doc, stream)
+    left    INTEGER,          -- position of the entry that took it out; it may join again
+    PRIMARY KEY (doc, stream, joined)
 ) WITHOUT ROWID;
-CREATE INDEX doc_streams_stream ON doc_streams (stream);
+CREATE UNIQUE INDEX doc_streams_stream ON doc_streams (stream, doc) WHERE left IS NULL;
+CREATE INDEX doc_streams_left ON doc_streams (stream, left) WHERE left IS NOT NULL;
 
 -- By document: two first saves of one actor in the same second may be the same bytes in two documents.
 CREATE TABLE edits (

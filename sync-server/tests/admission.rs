@@ -542,6 +542,25 @@ async fn one_request_may_end_one_life_and_begin_the_next() {
 }
 
 #[tokio::test]
+async fn a_new_life_that_follows_what_a_backup_lacks_is_asked_for_what_lies_between() {
+    let world = World::new().await;
+    let mut member = world.phone(Role::GridMember, GRID).await;
+    let (_, first) = member.report(Some(GRID));
+    let lost = member.changes(vec![first]);
+    // The town that took `lost` is gone, and this one never had it. The phone has begun another life since.
+    member.outbox.hash = lost.hash();
+    let ended = std::mem::replace(&mut member.incarnation, Incarnation::random(random(&*world.env)));
+    let (_, second) = member.report(Some(GRID));
+    let next = member.changes(vec![second]);
+    let answer = member.ask(&world.town, &member.request(from_ref(&next))).await.unwrap();
+    assert_eq!((answer.rejections[0].fault, answer.outbox.unwrap().incarnation), (BatchFault::Gap, ended));
+    member.outbox.hash = Hash::ZERO;
+    member.sync(&world.town, &[lost.clone(), next.clone()]).await;
+    assert_eq!([&lost, &next].map(|batch| member.verdicts(batch)), [[Verdict::Accepted], [Verdict::Accepted]]);
+    assert!(member.bodies::<Instruction>(FactKind::Instruction).is_empty(), "nobody forked");
+}
+
+#[tokio::test]
 async fn a_fact_is_written_once() {
     let world = World::new().await;
     let mut member = world.phone(Role::GridMember, GRID).await;

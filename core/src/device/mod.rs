@@ -307,6 +307,14 @@ impl Device {
         Ok(edits)
     }
 
+    /// Own work on a record with what became of it; also when the record has left this phone.
+    ///
+    /// # Errors
+    /// Storage.
+    pub fn edits(&self, record: DocId) -> Result<Vec<EditRow>, StoreError> {
+        self.store.edits(record)
+    }
+
     /// Own work that is not safe at the centre yet, refused or not.
     ///
     /// # Errors

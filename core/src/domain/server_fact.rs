@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::area::AreaCode;
 use super::code::codes;
-use super::id::{ActionId, OrgId, UserId};
+use super::id::{ActionId, OrgId, StreamId, UserId};
 use super::time::Interval;
 
 /// Body of [`FactKind::CaseNumber`](super::fact::FactKind::CaseNumber); the subject is the case.
@@ -55,6 +55,19 @@ pub enum Reference {
     /// Display names of people.
     #[n(2)]
     People(#[n(0)] Vec<(UserId, String)>),
+}
+
+/// Body of [`FactKind::Move`](super::fact::FactKind::Move); the subject is the document. It stands in every stream that the document joins or leaves with it,
+/// before the join and the leave.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+#[cbor(array)]
+pub struct Move {
+    /// The streams it joins.
+    #[n(0)]
+    pub joined: Vec<StreamId>,
+    /// The streams it leaves.
+    #[n(1)]
+    pub left: Vec<StreamId>,
 }
 
 codes! {

@@ -7,16 +7,17 @@ use fieldgrid_core::domain::area::{AreaCode, Level};
 use fieldgrid_core::domain::fact::{Body, Fact, FactKind};
 use fieldgrid_core::domain::id::{ActionId, DocId, FactId, StreamId};
 use fieldgrid_core::domain::mask::{CaseProgress, HouseholdView};
-use fieldgrid_core::domain::server_fact::{CaseNumber, Instruction, Received, StandsFor};
+use fieldgrid_core::domain::server_fact::{CaseNumber, Instruction, Move, Received, StandsFor};
 use fieldgrid_core::domain::time::Interval;
 use fieldgrid_core::env::{Environment, random};
 use fieldgrid_core::wire::batch::Item;
-use fieldgrid_core::wire::entry::Entry;
+use fieldgrid_core::wire::entry::{Entry, Leave};
 use fieldgrid_core::wire::verdict::{BatchVerdict, Exception, Verdict};
 use minicbor::Encode;
 
 use super::Counts;
 use super::case::desk;
+use super::number::{self, day};
 use super::plan::{Admitted, DocPlan, FactPlan, Plan, Projection, Released, Target};
 use crate::store::{ActionRow, BatchRow, CaseRow, DocRow, DocStream, HouseholdRow, Origin, Payload, Read, Result, Standing, StoreError, StreamKey, Write};
 
@@ -43,13 +44,14 @@ pub(super) fn apply(tx: &mut dyn Write, env: &dyn Environment, plan: &Plan) -> R
     work.lock(plan)?;
     let mut documents = work.documents(plan)?;
     work.items(plan, &mut documents)?;
-    for (doc, open) in plan.docs.iter().zip(&documents) {
+    for (doc, open) in plan.docs.iter().zip(&mut documents) {
         work.enter(doc, open)?;
     }
     work.received(plan, &documents)?;
     work.refused(plan)?;
     for (doc, open) in plan.docs.iter().zip(&documents) {
         work.project(doc, open)?;
+        work.leave(doc, open)?;
     }
     let counts = work.verdicts(plan)?;
     Ok(Applied { bumped: work.bumped.into_iter().collect(), counts })
@@ -117,6 +119,10 @@ struct Writing {
     held: Vec<DocStream>,
     /// The streams it joins.
     joins: Vec<StreamId>,
+    /// The streams it leaves, once everything else is written.
+    leaves: Vec<StreamId>,
+    /// The move that the leaves name.
+    by: Option<FactId>,
     /// The entries of this request's changes, in order.
     entries: Vec<i64>,
     /// It enters the streams in `held` now.
@@ -160,14 +166,17 @@ impl Applying<'_> {
         let DocPlan { doc, kind, area, heads, changes, author, .. } = plan;
         let row = DocRow { id: *doc, kind: *kind, area: *area, heads: heads.clone(), changes: *changes, author: *author };
         self.tx.put_doc(&row, plan.expected.as_deref())?;
+        // A kind that this version does not know is left where it is.
+        let known = !matches!(plan.projection, Projection::None);
         let wanted: Vec<StreamId> = plan.streams.iter().filter_map(|key| self.streams.get(key).copied()).collect();
         if plan.expected.is_none() {
-            let held = wanted.into_iter().map(|stream| DocStream { stream, joined: 0, through: 0 }).collect();
-            return Ok(Writing { held, joins: Vec::new(), entries: Vec::new(), new: true });
+            let held = wanted.into_iter().map(|stream| DocStream { stream, joined: 0, through: 0, left: None }).collect();
+            return Ok(Writing { held, joins: Vec::new(), leaves: Vec::new(), by: None, entries: Vec::new(), new: true });
         }
         let held = self.tx.streams_of(*doc)?;
+        let leaves = held.iter().map(|at| at.stream).filter(|stream| known && !wanted.contains(stream)).collect();
         let joins = wanted.into_iter().filter(|stream| held.iter().all(|at| at.stream != *stream)).collect();
-        Ok(Writing { held, joins, entries: Vec::new(), new: false })
+        Ok(Writing { held, joins, leaves, by: None, entries: Vec::new(), new: false })
     }
 
     /// The accepted items, in the order in which they were sent.
@@ -224,18 +233,35 @@ impl Applying<'_> {
     }
 
     /// A document's places in streams: where it came in with its first change, and where it joins with its history.
-    fn enter(&mut self, plan: &DocPlan, writing: &Writing) -> Result<()> {
+    fn enter(&mut self, plan: &DocPlan, writing: &mut Writing) -> Result<()> {
         if writing.new {
             for at in &writing.held {
                 self.tx.insert_doc_stream(plan.doc, *at)?;
             }
+        }
+        if !writing.leaves.is_empty() {
+            let moved = fact(self.env, FactKind::Move, Some(plan.doc), None, &Move { joined: writing.joins.clone(), left: writing.leaves.clone() });
+            writing.by = Some(moved.id);
+            let streams: Vec<StreamId> = writing.joins.iter().chain(&writing.leaves).copied().collect();
+            self.enter_fact(moved, &streams)?;
         }
         for stream in &writing.joins {
             let changes: Vec<i64> = self.tx.changes(plan.doc)?.into_iter().map(|(entry, _)| entry).collect();
             let through = changes.last().copied().unwrap_or_default();
             let entry = self.tx.insert_entry(&Payload::Join { doc: plan.doc, kind: plan.kind, changes }, None)?;
             let joined = self.append(*stream, entry)?;
-            self.tx.insert_doc_stream(plan.doc, DocStream { stream: *stream, joined, through })?;
+            self.tx.insert_doc_stream(plan.doc, DocStream { stream: *stream, joined, through, left: None })?;
+        }
+        Ok(())
+    }
+
+    /// Where a document is taken out: after everything that the streams it leaves are still told.
+    fn leave(&mut self, plan: &DocPlan, writing: &Writing) -> Result<()> {
+        let Some(by) = writing.by else { return Ok(()) };
+        let entry = self.tx.insert_entry(&Payload::Leave(Leave { doc: plan.doc, by }), None)?;
+        for stream in &writing.leaves {
+            let left = self.append(*stream, entry)?;
+            self.tx.end_doc_stream(plan.doc, *stream, left)?;
         }
         Ok(())
     }
@@ -252,6 +278,8 @@ impl Applying<'_> {
                 if let Some(number) = self.tx.case(doc.doc)?.and_then(|case| case.number) {
                     self.state(FactKind::CaseNumber, Some(doc.doc), &CaseNumber { number }, &[*stream])?;
                 }
+                let stand_in = self.tx.stands_for(doc.doc)?.into_iter().collect();
+                self.stands_for(doc.doc, stand_in, &[*stream])?;
             }
         }
         for (streams, actions) in groups {
@@ -284,10 +312,15 @@ impl Applying<'_> {
         }
         for (doc, actions) in by_case {
             let streams: Vec<StreamId> = self.tx.streams_of(doc)?.into_iter().map(|at| at.stream).collect();
-            // Each with at most 64 ids.
-            for actions in actions.chunks(IDS_PER_FACT / 64) {
-                self.state(FactKind::StandsFor, Some(doc), &StandsFor { actions: actions.to_vec() }, &streams)?;
-            }
+            self.stands_for(doc, actions, &streams)?;
+        }
+        Ok(())
+    }
+
+    fn stands_for(&mut self, doc: DocId, actions: Vec<(ActionId, Vec<ActionId>)>, streams: &[StreamId]) -> Result<()> {
+        // Each with at most 64 ids.
+        for actions in actions.chunks(IDS_PER_FACT / 64) {
+            self.state(FactKind::StandsFor, Some(doc), &StandsFor { actions: actions.to_vec() }, streams)?;
         }
         Ok(())
     }
@@ -332,14 +365,13 @@ impl Applying<'_> {
         self.tx.put_household(&row)
     }
 
-    /// `HZ` + 9-digit town + `yyyymmdd` in China's time + 4-digit serial (`domain.md` §8).
     fn next_number(&mut self, area: AreaCode) -> Result<String> {
         let day = day(self.now_ms);
         let floor: Option<(String, u32)> = self.tx.meta(SERIAL_FLOOR)?.and_then(|value| minicbor::decode(&value).ok());
         let floor = floor.filter(|(of, _)| *of == day).map_or(0, |(_, serial)| serial);
         let town = area.at(Level::Town).unwrap_or(area);
         let serial = self.tx.next_serial(town, &day, floor)?;
-        Ok(format!("HZ{town:0<9}{day}{serial:04}", town = town.to_string()))
+        Ok(number::of(town, &day, serial))
     }
 
     /// A verdict for each batch, also for those that waited; and what the verdicts keep for later.
@@ -416,6 +448,10 @@ impl Applying<'_> {
     /// States a fact in streams; gives its entry.
     fn state(&mut self, kind: FactKind, subject: Option<DocId>, body: &impl Encode<()>, streams: &[StreamId]) -> Result<i64> {
         let fact = fact(self.env, kind, subject, None, body);
+        self.enter_fact(fact, streams)
+    }
+
+    fn enter_fact(&mut self, fact: Fact, streams: &[StreamId]) -> Result<i64> {
         let entry = self.tx.insert_entry(&Payload::Fact(fact), None)?;
         for stream in streams {
             self.append(*stream, entry)?;
@@ -457,36 +493,4 @@ impl FactPlan {
 fn exceptions(verdicts: &[Verdict]) -> Vec<Exception> {
     let numbered = (0_u32..).zip(verdicts).filter(|(_, verdict)| **verdict != Verdict::Accepted);
     numbered.map(|(item, verdict)| Exception { item, verdict: verdict.clone() }).collect()
-}
-
-/// The day in China (UTC+8) as `yyyymmdd`.
-pub(crate) fn day(now_ms: i64) -> String {
-    const DAY_MS: i64 = 86_400_000;
-    const CHINA_MS: i64 = 8 * 3_600_000;
-    let days = (now_ms + CHINA_MS).div_euclid(DAY_MS);
-    // Civil date from days since 1970 (Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms").
-    let shifted = days + 719_468;
-    let era = shifted.div_euclid(146_097);
-    let day_of_era = shifted.rem_euclid(146_097);
-    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted_month = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
-    let year = year_of_era + era * 400 + i64::from(month <= 2);
-    format!("{year:04}{month:02}{day:02}")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::day;
-
-    #[test]
-    fn the_day_is_chinas() {
-        assert_eq!(day(0), "19700101");
-        // 2026-02-28 15:59:59 UTC is still the 28th in China, one second later it is March.
-        assert_eq!(day(1_772_294_399_000), "20260228");
-        assert_eq!(day(1_772_294_400_000), "20260301");
-        assert_eq!(day(1_709_164_800_000), "20240229");
-    }
 }

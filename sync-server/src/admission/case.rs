@@ -14,7 +14,7 @@ use fieldgrid_core::wire::batch::ChangeItem;
 use super::judge::{Open, past};
 use super::plan::{DocPlan, Projection};
 use super::sender::Sender;
-use crate::store::{CaseRow, Missing, Read, Result, StreamKey};
+use crate::store::{CaseRow, DocRow, Missing, Read, Result, StreamKey};
 
 /// Characters of a report that stand in for a missing title in lists.
 const TITLE_CHARS: usize = 30;
@@ -26,9 +26,7 @@ pub(super) fn stale(read: &dyn Read, open: &Open, sender: &Sender, change: &Chan
     }
     let (Some(row), Content::Case(actions)) = (&open.row, open.record.read()) else { return Ok(false) };
     // What the server itself had stranded is redone with the `seen` it had.
-    if let Some(first) = change.edit
-        && read.refused(change.doc, first)?.is_some_and(|(_, why)| why == Missing::Stranded)
-    {
+    if stranded_before(read, change)? {
         return Ok(false);
     }
     let seen = past(&actions, &action.seen);
@@ -36,7 +34,7 @@ pub(super) fn stale(read: &dyn Read, open: &Open, sender: &Sender, change: &Chan
     if unseen.is_empty() {
         return Ok(false);
     }
-    for at in read.streams_of(row.id)? {
+    for at in read.stays(row.id)? {
         let Some(position) = sender.header.positions.iter().find(|position| position.stream == at.stream) else { continue };
         let through = known_through(read, position)?;
         let joined = at.joined <= through && unseen.iter().any(|entry| *entry <= at.through);
@@ -45,6 +43,34 @@ pub(super) fn stale(read: &dyn Read, open: &Open, sender: &Sender, change: &Chan
         }
     }
     Ok(false)
+}
+
+/// Whether a change redoes an edit that the server had stranded.
+fn stranded_before(read: &dyn Read, change: &ChangeItem) -> Result<bool> {
+    let Some(first) = change.edit else { return Ok(false) };
+    Ok(read.refused(change.doc, first)?.is_some_and(|(_, why)| why == Missing::Stranded))
+}
+
+/// The areas that the case lay in when the action's author wrote: of the streams that it was in at the positions in his header, and as the actions that he had
+/// seen placed it, which a restored server may be told of after his. Who had not read that it left an area was still in charge of it.
+/// What the server itself had stranded is redone later than it was written.
+pub(super) fn stood(read: &dyn Read, open: &Open, row: &DocRow, sender: &Sender, change: &ChangeItem, action: &Action) -> Result<Vec<AreaCode>> {
+    let redone = stranded_before(read, change)?;
+    let (mut areas, mut gone) = (Vec::new(), Vec::new());
+    for stay in read.stays(row.id)? {
+        let Some(position) = sender.header.positions.iter().find(|position| position.stream == stay.stream) else { continue };
+        let through = known_through(read, position)?;
+        // Its own author had it before it was in any stream.
+        let came = stay.joined <= through || row.author == sender.device;
+        let left = stay.left.is_some_and(|left| left <= through) && !redone;
+        let area = read.stream(stay.stream)?.and_then(|stream| stream.key.area());
+        if left { gone.extend(area) } else { areas.extend(area.filter(|_| came)) }
+    }
+    if let Content::Case(actions) = open.record.read() {
+        let placed = past(&actions, &action.seen).into_iter().filter_map(|id| actions.get(&id)?.fields.grid);
+        areas.extend(placed.filter(|grid| !gone.contains(grid)));
+    }
+    Ok(areas)
 }
 
 /// A position in numbers of this life of the server: what lies above the end of the position's own epoch was lost and numbered anew.
@@ -67,7 +93,16 @@ pub(super) fn project(read: &dyn Read, plan: &mut DocPlan, record: &Record, refu
     }
     plan.streams.extend(grid.then_some(StreamKey::Grid(plan.area)));
     plan.streams.push(StreamKey::Desk(desk(plan.area)));
-    for assignment in case.assignments.iter().filter(|assignment| assignment.status != AssignmentStatus::Recalled) {
+    let accepted = case.history.iter().any(|entry| entry.action.kind == ActionKind::Accept && entry.effect == Effect::Effective);
+    if !accepted {
+        // Where a case is moved to is the centre's decision. Until then it also stays wherever it was brought.
+        for at in read.streams_of(plan.doc)? {
+            let key = read.stream(at.stream)?.map(|stream| stream.key);
+            plan.streams.extend(key.filter(|key| matches!(key, StreamKey::Grid(_) | StreamKey::Desk(_)) && !plan.streams.contains(key)));
+        }
+    }
+    let taken = |status| matches!(status, AssignmentStatus::Recalled | AssignmentStatus::Superseded);
+    for assignment in case.assignments.iter().filter(|assignment| !taken(assignment.status)) {
         if let Some(org) = assignment.org
             && read.org(org)?.is_some()
             && !plan.streams.contains(&StreamKey::Assignments(org))
@@ -77,7 +112,6 @@ pub(super) fn project(read: &dyn Read, plan: &mut DocPlan, record: &Record, refu
     }
 
     let received_ms = plan.admitted.iter().map(|admitted| admitted.sender.received_ms).max().unwrap_or_default();
-    let accepted = case.history.iter().any(|entry| entry.action.kind == ActionKind::Accept && entry.effect == Effect::Effective);
     let report = case.history.iter().find(|entry| entry.action.kind == ActionKind::Report);
     let title = case.header.title.clone().or_else(|| case.header.text.as_ref().map(|text| text.chars().take(TITLE_CHARS).collect()));
     let open = |status| matches!(status, AssignmentStatus::Unsigned | AssignmentStatus::Signed);

@@ -111,8 +111,11 @@ fn place(read: &dyn Read, device: &DeviceRow, batch: &Arc<Batch>, life: &mut Opt
             // A closed life: what it sent before is a replay, anything else comes from a copy of the store.
             Some(_) => return replayed(read, header.incarnation, header.seq, hash),
             None if header.seq != 1 => return Ok(Place::Fault(BatchFault::Gap)),
-            // A new life names the last batch the server holds of this device, whatever its life.
-            None if header.prev != life.map_or(Hash::ZERO, |life| life.hash) => return Ok(Place::Fault(BatchFault::Fork)),
+            // A new life names the last batch the server holds of this device, whatever its life. One that it does not hold was lost with what a backup lacks.
+            None if header.prev != life.map_or(Hash::ZERO, |life| life.hash) => {
+                let lost = header.prev != Hash::ZERO && !read.holds(device.id, header.prev)?;
+                return Ok(Place::Fault(if lost { BatchFault::Gap } else { BatchFault::Fork }));
+            }
             None => true,
         },
     };

@@ -280,7 +280,11 @@ impl Judge<'_> {
             if let Some(refusal) = limited.filter(|_| !reports) {
                 return Ok(Err(refusal));
             }
-            let allowed = policy::may_act(grant, area, action);
+            let mut allowed = policy::may_act(grant, area, action);
+            if let (Err(Refusal::OutOfScope), Some(row)) = (allowed, &open.row) {
+                let stood = case::stood(self.read, open, row, sender, change, action)?;
+                allowed = stood.into_iter().map(|area| policy::may_act(grant, area, action)).find(Result::is_ok).unwrap_or(allowed);
+            }
             if allowed.is_err() {
                 return Ok(allowed);
             }

@@ -13,6 +13,7 @@ mod chain;
 mod facts;
 mod household;
 mod judge;
+mod number;
 mod plan;
 mod sender;
 
@@ -29,7 +30,8 @@ use tokio::sync::Semaphore;
 use crate::store::{DeviceRow, Read, Store, StoreError, Write};
 use crate::telemetry::metrics as m;
 
-pub(crate) use apply::{SERIAL_FLOOR, day, fact, stored_verdict, stream_for};
+pub(crate) use apply::{SERIAL_FLOOR, fact, stored_verdict, stream_for};
+pub(crate) use number::day;
 
 /// Lost races before the judging moves into the writer's lock.
 const TRIES: u32 = 3;

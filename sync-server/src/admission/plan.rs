@@ -70,7 +70,7 @@ pub(super) struct DocPlan {
     /// The device that created it.
     pub(super) author: DeviceId,
     pub(super) admitted: Vec<Admitted>,
-    /// The streams it is to be in. Those it is not in yet are joined; what it is in stays.
+    /// The streams it is to be in: it joins those it is not in yet, and leaves the others.
     pub(super) streams: Vec<StreamKey>,
     pub(super) projection: Projection,
 }

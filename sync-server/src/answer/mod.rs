@@ -13,6 +13,7 @@ use fieldgrid_core::wire::suite::Signer;
 use fieldgrid_core::wire::sync::{Answer, Cursor, OutboxHead, PackRef, Request, SignedHeads, StreamKind, SyncState, Token};
 
 pub(crate) use directory::{directory, info};
+pub(crate) use packs::retired;
 pub use packs::{PackError, Packs};
 
 use crate::admission::Outcome;

@@ -101,7 +101,7 @@ impl Packs {
         let rows = read.packs(stream.id)?;
         for row in rows {
             let behind = stream.head.saturating_sub(row.seq);
-            let known = read.chain_at(stream.id, row.seq)? == Some(row.chain);
+            let known = read.chain_at(stream.id, row.seq)? == Some(row.chain) && !retired(read, &row)?;
             if known && behind <= (row.seq / 4).max(PACK_FROM) && self.path(row.stream, row.sha256).exists() {
                 return Ok(Some(row));
             }
@@ -140,6 +140,11 @@ impl Packs {
     }
 }
 
+/// Whether a pack holds what has left its stream since: it is offered and served no more.
+pub(crate) fn retired(read: &dyn Read, row: &PackRow) -> Result<bool, StoreError> {
+    read.left_above(row.stream, row.seq)
+}
+
 fn reference(row: &PackRow) -> PackRef {
     PackRef { at: Cursor { stream: row.stream, epoch: row.epoch, seq: row.seq, chain: row.chain }, size: row.size, sha256: row.sha256 }
 }
@@ -163,6 +168,11 @@ fn contents(read: &dyn Read, id: StreamId) -> Result<Pack, StoreError> {
     let (mut facts, mut views) = (Vec::new(), BTreeMap::<DocId, usize>::new());
     for placed in read.facts_in(id, stream.head)?.into_iter().filter(|placed| placed.fact != Some(FactKind::Sensitive)) {
         let Entry::Fact(fact) = read.entry(placed.entry)? else { continue };
+        if let Some(subject) = fact.subject
+            && read.has_left(subject, id)?
+        {
+            continue;
+        }
         match fact.subject.filter(|_| fact.kind == FactKind::View) {
             Some(subject) => match views.get(&subject) {
                 Some(at) => facts[*at] = fact,

@@ -168,8 +168,14 @@ pub trait Read {
     fn doc(&self, id: DocId) -> Result<Option<DocRow>>;
     /// A document's changes with their entries, dependencies first.
     fn changes(&self, doc: DocId) -> Result<Vec<(i64, ChangeItem)>>;
-    /// The streams a document is in.
+    /// The streams a document is in now.
     fn streams_of(&self, doc: DocId) -> Result<Vec<DocStream>>;
+    /// Every stay of a document in a stream, those that have ended too.
+    fn stays(&self, doc: DocId) -> Result<Vec<DocStream>>;
+    /// Whether a document left a stream above a position.
+    fn left_above(&self, stream: StreamId, seq: u64) -> Result<bool>;
+    /// Whether a document was in a stream and is not now.
+    fn has_left(&self, doc: DocId, stream: StreamId) -> Result<bool>;
     /// The documents in a stream.
     fn docs_in(&self, stream: StreamId) -> Result<Vec<DocRow>>;
     /// Every document.
@@ -197,6 +203,8 @@ pub trait Read {
     fn latest_incarnation(&self, device: DeviceId) -> Result<Option<IncarnationRow>>;
     /// A batch.
     fn batch(&self, incarnation: Incarnation, seq: u64) -> Result<Option<BatchRow>>;
+    /// Whether a batch of a device, of whatever life, has this hash.
+    fn holds(&self, device: DeviceId, batch: Hash) -> Result<bool>;
     /// Batches of a life after a number, at most `limit`.
     fn batches(&self, incarnation: Incarnation, after: u64, limit: usize) -> Result<Vec<BatchRow>>;
     /// Every incarnation, a device's in their order.
@@ -267,6 +275,8 @@ pub trait Write: Read {
     fn put_doc(&mut self, doc: &DocRow, expected: Option<&[Hash]>) -> Result<()>;
     /// Puts a document into a stream.
     fn insert_doc_stream(&mut self, doc: DocId, at: DocStream) -> Result<()>;
+    /// Takes a document out of a stream, where it left.
+    fn end_doc_stream(&mut self, doc: DocId, stream: StreamId, left: u64) -> Result<()>;
     /// Remembers an edit.
     fn insert_edit(&mut self, doc: DocId, edit: Hash, change: Hash) -> Result<()>;
     /// Remembers a change that is not in its document.

@@ -148,7 +148,7 @@ pub struct DocRow {
     pub author: DeviceId,
 }
 
-/// A stream that a document is in.
+/// A document's stay in a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DocStream {
     /// The stream.
@@ -157,6 +157,8 @@ pub struct DocStream {
     pub joined: u64,
     /// The last entry that the join carried; 0 when it came in with its first change.
     pub through: i64,
+    /// Where it left; none while it is in the stream.
+    pub left: Option<u64>,
 }
 
 /// What became of a change that is not in its document.

@@ -12,7 +12,7 @@ use fieldgrid_core::wire::entry::{Entry, chain};
 use fieldgrid_core::wire::suite::{PublicKey, Signature};
 use fieldgrid_core::wire::sync::{OutboxHead, SyncState};
 
-use super::{BatchRow, DeviceRow, DocRow, Epoch, Origin, Payload, Result, Standing, StateRow, Store, StoreError, StreamKey, Write};
+use super::{BatchRow, DeviceRow, DocRow, DocStream, Epoch, Origin, Payload, Result, Standing, StateRow, Store, StoreError, StreamKey, Write};
 
 /// A test of each thing that a store must do.
 macro_rules! store_suite {
@@ -26,6 +26,7 @@ macro_rules! store_suite {
             appending_needs_the_lock,
             a_payload_is_stored_once,
             a_document_changes_only_from_the_heads_it_had,
+            a_stay_in_a_stream_ends_and_may_begin_again,
             the_outbox_chain_takes_only_the_next_batch,
             a_new_life_closes_those_before,
             epochs_begin_where_the_streams_are,
@@ -214,6 +215,25 @@ fn batch(seq: u64) -> BatchRow {
         verdict: 1,
         received_ms: 9,
     }
+}
+
+pub(crate) fn a_stay_in_a_stream_ends_and_may_begin_again(store: Arc<dyn Store>) {
+    begin(&store);
+    let (id, of) = (doc(&[], 0).id, stream(1));
+    let stay = move |joined, left| DocStream { stream: of, joined, through: 0, left };
+    store.write_blocking(move |tx| tx.put_doc(&doc(&[1], 1), None).and_then(|()| tx.insert_doc_stream(id, stay(1, None)))).unwrap();
+    let look = |seq| {
+        let read = store.read().unwrap();
+        (read.streams_of(id).unwrap(), read.docs_in(of).unwrap().len(), read.has_left(id, of).unwrap(), read.left_above(of, seq).unwrap())
+    };
+    assert_eq!(look(0), (vec![stay(1, None)], 1, false, false));
+    store.write_blocking(move |tx| tx.end_doc_stream(id, of, 5)).unwrap();
+    assert_eq!(look(4), (vec![], 0, true, true));
+    store.write_blocking(move |tx| tx.insert_doc_stream(id, stay(8, None))).unwrap();
+    assert_eq!(look(5), (vec![stay(8, None)], 1, false, false));
+    let read = store.read().unwrap();
+    assert_eq!(read.stays(id).unwrap(), [stay(1, Some(5)), stay(8, None)]);
+    assert!(!read.has_left(id, stream(2)).unwrap(), "it never was there");
 }
 
 pub(crate) fn the_outbox_chain_takes_only_the_next_batch(store: Arc<dyn Store>) {

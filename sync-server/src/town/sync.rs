@@ -60,7 +60,8 @@ impl Town {
             .reading(move |read| {
                 let Some(device) = session(read, token, now_ms)?.filter(|device| device.standing != Standing::Revoked) else { return Ok(None) };
                 let reads = reads(read, &device, now_ms)?.iter().any(|row| row.id == stream);
-                Ok(Some(reads && read.packs(stream)?.iter().any(|pack| pack.sha256 == sha256)))
+                let pack = read.packs(stream)?.into_iter().find(|pack| reads && pack.sha256 == sha256);
+                Ok(Some(pack.map_or(Ok(false), |pack| answer::retired(read, &pack).map(|retired| !retired))?))
             })
             .await?;
         match known {

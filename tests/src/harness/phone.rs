@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use fieldgrid_core::device::runner::Pace;
-use fieldgrid_core::device::store::{DeliveryState, EditRow, OpenOptions, SaveError, Saved, StoreError};
+use fieldgrid_core::device::store::{DeliveryState, EditRow, OpenOptions, SaveError, Saved};
 use fieldgrid_core::device::sync::SyncSummary;
-use fieldgrid_core::device::{Detail, Device, DeviceOptions, NewHousehold};
+use fieldgrid_core::device::{Device, DeviceOptions, NewHousehold};
 use fieldgrid_core::domain::action::{ActionKind, Fields};
 use fieldgrid_core::domain::area::AreaCode;
 use fieldgrid_core::domain::fact::Visit;
@@ -224,14 +224,7 @@ impl Phone {
     /// When the store cannot be read.
     #[must_use]
     pub fn edits(&self, doc: DocId) -> Vec<EditRow> {
-        match self.device().detail(doc) {
-            Ok(Some(Detail::Case(case))) => case.edits,
-            Ok(Some(Detail::Household(household))) => household.edits,
-            Ok(None) => Vec::new(),
-            // The household is locked; what is still to be done about it is not.
-            Err(StoreError::RegistryLocked) => self.device().outbox().expect("the store is read").into_iter().filter(|row| row.doc == Some(doc)).collect(),
-            Err(error) => panic!("{}: {error}", self.name),
-        }
+        self.device().edits(doc).expect("the store is read")
     }
 
     /// What the screen says of one edit.

@@ -62,7 +62,8 @@ pub fn fields(kind: ActionKind, text: &str, grid: AreaCode, org: OrgId) -> Optio
         ActionKind::VerifyFail => Fields { observation: words, reason: Some("仍未处理到位".to_owned()), ..Fields::default() },
         ActionKind::Close => Fields { conclusion: words, reply: Some("已处理,感谢".to_owned()), ..Fields::default() },
         ActionKind::Reject => Fields { reason: words, reply: Some("请联系物业".to_owned()), ..Fields::default() },
-        ActionKind::Withdraw => Fields { reason: words, ..Fields::default() },
+        ActionKind::Withdraw | ActionKind::Recall => Fields { reason: words, ..Fields::default() },
+        ActionKind::Edit => Fields { grid: Some(grid), ..Fields::default() },
         _ => return None,
     })
 }
@@ -115,7 +116,8 @@ fn act_on_a_case(phone: &mut Phone, text: &str, grids: &[AreaCode], org: OrgId, 
     }
     let row = &rows[rng.usize(..rows.len())];
     let possible = phone.device().case(row.doc).expect("the store is read").map(|case| case.possible).unwrap_or_default();
-    let grid = row.grid.unwrap_or_else(|| grids[rng.usize(..grids.len())]);
+    // Now and then the place turns out to lie in another grid.
+    let grid = row.grid.filter(|_| rng.u8(..4) > 0).unwrap_or_else(|| grids[rng.usize(..grids.len())]);
     let offered: Vec<_> = possible.into_iter().filter_map(|kind| Some((kind, fields(kind, text, grid, org)?))).collect();
     if offered.is_empty() {
         return;

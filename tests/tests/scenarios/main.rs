@@ -7,6 +7,7 @@ mod hostile;
 mod killed;
 mod lost;
 mod many;
+mod moved;
 mod refused;
 mod restored;
 mod seen;

@@ -102,7 +102,10 @@ impl Store {
             &identity,
             steps,
             &mut applied,
-            |tx, work| begin(tx, work, answer, &asked),
+            |tx, work| {
+                self.seal_unsent(tx, work.identity)?;
+                begin(tx, work, answer, &asked)
+            },
             |tx, work| {
                 if let Some(heads) = &answer.heads {
                     let proof = meta::encode(heads);
@@ -129,6 +132,14 @@ impl Store {
                     work.applied.rebuilt = true;
                     // The first batch of the new incarnation can be sealed and sent at once.
                     work.applied.more |= tx.prepare_cached("SELECT 1 FROM own WHERE status = 0")?.exists([])?;
+                }
+                // Only where all streams are read to their heads is it known that none holds a record: it may leave one and have joined another.
+                if purge::reread(tx)? {
+                    meta::put(tx, meta::TELL_STATE, &true)?;
+                    work.applied.progress = true;
+                    work.applied.more = true;
+                } else if at_head {
+                    work.applied.purged += purge::sweep(tx, &mut work.touched)?;
                 }
                 Ok(())
             },
@@ -174,7 +185,7 @@ impl Store {
             &identity,
             steps,
             &mut applied,
-            |_, _| Ok(()),
+            |tx, work| self.seal_unsent(tx, work.identity),
             |tx, _| {
                 move_cursor(tx, &at)?;
                 // What the stream held before and the pack does not has left it meanwhile. Sensitive facts are never in packs.
@@ -184,6 +195,7 @@ impl Store {
                     .collect::<Result<Vec<[u8; 16]>, _>>()?;
                 for item in held.into_iter().filter(|item| !brought.contains(item)) {
                     purge::released(tx, item, at.stream)?;
+                    purge::left(tx, &at)?;
                 }
                 meta::put(tx, meta::TELL_STATE, &true)
             },
@@ -241,7 +253,6 @@ impl Store {
                 }
                 if let Some(end) = last {
                     end(tx, &mut work)?;
-                    work.applied.purged += purge::sweep(tx, &mut work.touched)?;
                 }
                 Ok::<_, StoreError>(work.touched)
             };

@@ -70,10 +70,8 @@ impl Store {
             rebuild::if_ready(tx, &mut context, self.inner.env.as_ref(), false, &mut touched)?;
             let identity = meta::identity(tx)?.ok_or(StoreError::NotEnrolled)?;
             let secret = meta::secret(tx)?;
+            self.seal_unsent(tx, &identity)?;
             let renew = meta::get(tx, meta::RENEW)?;
-            if renew.is_none() {
-                self.seal(tx, &identity, &KeyPair::from_secret(&secret))?;
-            }
             let (batches, sent) = if renew == Some(Renew::Copied) { (Vec::new(), Vec::new()) } else { unheld(tx)? };
             let state = state(tx, identity.incarnation)?;
             let tell = ask.send_state || renew == Some(Renew::Copied) || meta::get(tx, meta::TELL_STATE)?.unwrap_or(true);
@@ -92,7 +90,11 @@ impl Store {
         Ok(Prepared { request, bytes, signed: token.is_none() })
     }
 
-    fn seal(&self, tx: &Connection, identity: &Identity, key: &KeyPair) -> Result<(), StoreError> {
+    /// Seals what is unsent. Also before anything is applied: a batch says how far the device had read when its contents were typed, and by that they are judged.
+    pub(super) fn seal_unsent(&self, tx: &Connection, identity: &Identity) -> Result<(), StoreError> {
+        if meta::get(tx, meta::RENEW)?.is_some() {
+            return Ok(());
+        }
         let rows = tx
             .prepare_cached(&format!("SELECT {} FROM own WHERE status = 0 ORDER BY n", own::COLUMNS))?
             .query_map([], OwnRow::read)?
@@ -100,6 +102,7 @@ impl Store {
         if rows.is_empty() {
             return Ok(());
         }
+        let key = KeyPair::from_secret(&*meta::secret(tx)?);
         let life = super::db::lock(&self.inner.life).advance().map_err(|_| StoreError::Full)?;
         meta::put(tx, meta::LIFE, &life)?;
         let anchor = meta::get(tx, meta::ANCHOR)?;
@@ -121,7 +124,7 @@ impl Store {
                 sealed,
                 anchor,
             };
-            let batch = Batch::seal(sealing, items, key);
+            let batch = Batch::seal(sealing, items, &key);
             prev = batch.hash();
             tx.prepare_cached("INSERT INTO batches (incarnation, seq, hash, bytes) VALUES (?1, ?2, ?3, ?4)")?.execute(params![
                 identity.incarnation.as_bytes(),

@@ -3,15 +3,35 @@
 
 use rusqlite::{Connection, params};
 
+use super::apply::i64_of;
 use super::observe::Touched;
 use super::own::{UNDECIDED, UNDELIVERED};
 use super::{StoreError, search};
 use crate::domain::id::{DocId, FactId, StreamId};
+use crate::wire::sync::Cursor;
 
 /// A stream no longer holds an item.
 pub(super) fn released(db: &Connection, item: [u8; 16], stream: StreamId) -> Result<(), StoreError> {
     db.prepare_cached("DELETE FROM held WHERE item = ?1 AND stream = ?2")?.execute(params![item, stream.as_bytes()])?;
     leaving(db, item)
+}
+
+/// Something left a stream at this position, or before it.
+pub(super) fn left(db: &Connection, at: &Cursor) -> Result<(), StoreError> {
+    db.prepare_cached("UPDATE streams SET left_seq = max(left_seq, ?2) WHERE stream = ?1")?.execute(params![at.stream.as_bytes(), i64_of(at.seq)])?;
+    Ok(())
+}
+
+/// A stream's common position with a restored server is below the last leave: what left may be in the stream as the server knows it, and may be gone here.
+pub(super) fn cut(db: &Connection, common: &Cursor) -> Result<(), StoreError> {
+    db.prepare_cached("UPDATE streams SET reread = 1 WHERE stream = ?1 AND left_seq > ?2")?.execute(params![common.stream.as_bytes(), i64_of(common.seq)])?;
+    Ok(())
+}
+
+/// Sets the streams that are to be read again to their start; says whether there are any.
+pub(super) fn reread(db: &Connection) -> Result<bool, StoreError> {
+    let set = "UPDATE streams SET seq = 0, chain = zeroblob(32), left_seq = 0, reread = 0 WHERE reread = 1";
+    Ok(db.prepare_cached(set)?.execute([])? > 0)
 }
 
 /// The device no longer reads a stream.

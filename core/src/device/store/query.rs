@@ -201,6 +201,14 @@ impl Store {
         })
     }
 
+    /// Own work on a record with what became of it, oldest first; also when the record has left this phone.
+    ///
+    /// # Errors
+    /// Storage.
+    pub fn edits(&self, doc: DocId) -> Result<Vec<EditRow>, StoreError> {
+        self.inner.db.read(|db| edits(db, Some(doc)))
+    }
+
     /// Own work that is not safe at the centre, or that a person has to decide about, oldest first.
     ///
     /// # Errors

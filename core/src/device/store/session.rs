@@ -128,6 +128,7 @@ pub(super) fn list_stream(db: &Connection, info: &StreamInfo) -> Result<bool, St
 /// The server was restored and knows less than the device: what it gave receipts for after that position is to be delivered again.
 fn step_back(db: &Connection, work: &mut Work<'_>, common: &Cursor) -> Result<(), StoreError> {
     work.applied.progress |= move_cursor(db, common)?;
+    purge::cut(db, common)?;
     if common.stream == work.identity.stream {
         lost(db, work, "verdict_seq > ?1", i64_of(common.seq))?;
     }

@@ -54,7 +54,10 @@ impl Work<'_> {
                     self.confirm(join.doc, join.kind, raw, None)?;
                 }
             }
-            Entry::Leave(leave) => purge::released(self.db, *leave.doc.as_bytes(), at.stream)?,
+            Entry::Leave(leave) => {
+                purge::released(self.db, *leave.doc.as_bytes(), at.stream)?;
+                purge::left(self.db, at)?;
+            }
             Entry::Fact(fact) => self.fact(at, &fact)?,
         }
         Ok(())

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError};
 
-use fieldgrid_core::device::Detail;
 use fieldgrid_core::device::store::{DeliveryState, EditRow};
 use fieldgrid_core::domain::case::{Effect, FlagLevel};
 use fieldgrid_core::domain::id::DocId;
@@ -106,7 +105,7 @@ impl Report {
             };
             let rows = match rows.entry(doc) {
                 std::collections::btree_map::Entry::Occupied(rows) => rows.into_mut(),
-                std::collections::btree_map::Entry::Vacant(rows) => rows.insert(own_edits(phone, doc)?),
+                std::collections::btree_map::Entry::Vacant(rows) => rows.insert(phone.device.edits(doc)?),
             };
             let row = rows.iter().find(|row| match entry.typed {
                 Typed::Edit(saved) => row.edit == saved.edit,
@@ -129,15 +128,6 @@ impl Report {
         }
         Ok(())
     }
-}
-
-/// What the phone's screen says of its own work on a record.
-fn own_edits(phone: &Phone, doc: DocId) -> Result<Vec<EditRow>, Trouble> {
-    Ok(match phone.device.detail(doc)? {
-        Some(Detail::Case(case)) => case.edits,
-        Some(Detail::Household(household)) => household.edits,
-        None => Vec::new(),
-    })
 }
 
 /// Every document on the server.

@@ -3,6 +3,7 @@
 mod backup;
 mod columns;
 mod read;
+mod rows;
 mod write;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -2,22 +2,21 @@
 
 use std::collections::BTreeMap;
 
-use fieldgrid_core::domain::action::Severity;
 use fieldgrid_core::domain::area::AreaCode;
 use fieldgrid_core::domain::case::State;
-use fieldgrid_core::domain::fact::{Fact, FactKind};
-use fieldgrid_core::domain::grant::{Grant, Role};
+use fieldgrid_core::domain::fact::Fact;
+use fieldgrid_core::domain::grant::Role;
 use fieldgrid_core::domain::id::{ActionId, DeviceId, DocId, FactId, GrantId, Hash, Incarnation, OrgId, StreamId, UserId};
 use fieldgrid_core::domain::time::Interval;
 use fieldgrid_core::record::RecordKind;
 use fieldgrid_core::wire::batch::ChangeItem;
 use fieldgrid_core::wire::entry::{Entry, Join, Leave};
-use fieldgrid_core::wire::suite::{PublicKey, Signature};
 use fieldgrid_core::wire::sync::StateHash;
 use rusqlite::{OptionalExtension as _, Params, Row};
 
 use super::Connected;
-use super::columns::{area, bytes, from_cbor, hashes, maybe, missing, number, sql, standing, stream_key, under, why_code};
+use super::columns::{area, bytes, from_cbor, maybe, missing, number, sql, under, why_code};
+use super::rows::{batch_row, case_row, device_row, doc_row, grant_columns, grant_row, held_row, incarnation_row, org_row, placed_row, stay_row, stream_row};
 use crate::store::{
     ActionRow, BatchRow, CaseRow, DeviceRow, DocRow, DocStream, Epoch, FactRow, GrantRow, HeldRow, HouseholdRow, IncarnationRow, InviteRow, Missing, OrgRow,
     Origin, PackRow, PhoneRow, Placed, Read, Result, StateRow, StoreError, StreamKey, StreamRow, Why,
@@ -40,6 +39,7 @@ const STREAM: &str = "SELECT id, kind, area, org, device, head, chain, (SELECT m
 const PLACED: &str = "SELECT s.seq, s.chain, e.id, e.hash, e.fact_kind, e.incarnation, e.batch, e.item, length(e.body)
     FROM stream_entries s JOIN entries e ON e.id = s.entry WHERE s.stream = ?1";
 const DOC: &str = "SELECT id, kind, area, heads, changes, author FROM docs";
+const STAY: &str = "SELECT stream, joined, through, left FROM doc_streams";
 const DEVICE: &str = "SELECT id, key, user, stream, standing, enrolled_ms, heard_ms, refused FROM devices";
 const INCARNATION: &str = "SELECT id, device, place, closed, seq, hash, safe FROM incarnations";
 const BATCH: &str = "SELECT incarnation, seq, hash, header, signature, items, verdict, received_ms FROM batches";
@@ -136,13 +136,25 @@ impl<C: Connected> Read for C {
     }
 
     fn streams_of(&self, doc: DocId) -> Result<Vec<DocStream>> {
-        self.all("SELECT stream, joined, through FROM doc_streams WHERE doc = ?1 ORDER BY stream", [doc.as_bytes()], |row| {
-            Ok(DocStream { stream: StreamId::from_bytes(bytes(row, 0)?), joined: number(row, 1)?, through: row.get(2)? })
-        })
+        self.all(&format!("{STAY} WHERE doc = ?1 AND left IS NULL ORDER BY stream"), [doc.as_bytes()], stay_row)
+    }
+
+    fn stays(&self, doc: DocId) -> Result<Vec<DocStream>> {
+        self.all(&format!("{STAY} WHERE doc = ?1 ORDER BY stream, joined"), [doc.as_bytes()], stay_row)
+    }
+
+    fn left_above(&self, stream: StreamId, seq: u64) -> Result<bool> {
+        let text = "SELECT 1 FROM doc_streams WHERE stream = ?1 AND left > ?2 LIMIT 1";
+        Ok(self.one(text, (stream.as_bytes(), sql(seq)), |_| Ok(()))?.is_some())
+    }
+
+    fn has_left(&self, doc: DocId, stream: StreamId) -> Result<bool> {
+        let text = "SELECT count(*) > 0 AND count(left) = count(*) FROM doc_streams WHERE doc = ?1 AND stream = ?2";
+        Ok(self.one(text, (doc.as_bytes(), stream.as_bytes()), |row| row.get(0))?.unwrap_or_default())
     }
 
     fn docs_in(&self, stream: StreamId) -> Result<Vec<DocRow>> {
-        self.all(&format!("{DOC} WHERE id IN (SELECT doc FROM doc_streams WHERE stream = ?1) ORDER BY id"), [stream.as_bytes()], doc_row)
+        self.all(&format!("{DOC} WHERE id IN (SELECT doc FROM doc_streams WHERE stream = ?1 AND left IS NULL) ORDER BY id"), [stream.as_bytes()], doc_row)
     }
 
     fn docs(&self) -> Result<Vec<DocRow>> {
@@ -208,6 +220,11 @@ impl<C: Connected> Read for C {
 
     fn batch(&self, incarnation: Incarnation, seq: u64) -> Result<Option<BatchRow>> {
         self.one(&format!("{BATCH} WHERE incarnation = ?1 AND seq = ?2"), (incarnation.as_bytes(), sql(seq)), batch_row)
+    }
+
+    fn holds(&self, device: DeviceId, batch: Hash) -> Result<bool> {
+        let text = "SELECT 1 FROM batches b JOIN incarnations i ON i.id = b.incarnation WHERE i.device = ?1 AND b.hash = ?2";
+        Ok(self.one(text, (device.as_bytes(), batch.0), |_| Ok(()))?.is_some())
     }
 
     fn batches(&self, incarnation: Incarnation, after: u64, limit: usize) -> Result<Vec<BatchRow>> {
@@ -378,125 +395,3 @@ trait Phones: Read + Query {
 }
 
 impl<C: Connected> Phones for C {}
-
-fn stream_row(row: &Row<'_>) -> rusqlite::Result<StreamRow> {
-    Ok(StreamRow {
-        id: StreamId::from_bytes(bytes(row, 0)?),
-        key: stream_key(row, 1)?,
-        head: number(row, 5)?,
-        chain: Hash(bytes(row, 6)?),
-        epoch: row.get::<_, Option<u32>>(7)?.unwrap_or_default(),
-    })
-}
-
-fn placed_row(row: &Row<'_>) -> rusqlite::Result<Placed> {
-    let origin = match maybe(row, 5)? {
-        Some(incarnation) => Some(Origin { incarnation: Incarnation::from_bytes(incarnation), seq: number(row, 6)?, item: row.get(7)? }),
-        None => None,
-    };
-    Ok(Placed {
-        seq: number(row, 0)?,
-        chain: Hash(bytes(row, 1)?),
-        entry: row.get(2)?,
-        hash: Hash(bytes(row, 3)?),
-        fact: row.get::<_, Option<u8>>(4)?.map(FactKind::from_code),
-        origin,
-        size: row.get::<_, i64>(8)?.try_into().unwrap_or(0),
-    })
-}
-
-fn doc_row(row: &Row<'_>) -> rusqlite::Result<DocRow> {
-    Ok(DocRow {
-        id: DocId::from_bytes(bytes(row, 0)?),
-        kind: RecordKind::from_code(row.get(1)?),
-        area: area(row, 2)?,
-        heads: hashes(&row.get::<_, Vec<u8>>(3)?),
-        changes: row.get(4)?,
-        author: DeviceId::from_bytes(bytes(row, 5)?),
-    })
-}
-
-fn device_row(row: &Row<'_>) -> rusqlite::Result<DeviceRow> {
-    Ok(DeviceRow {
-        id: DeviceId::from_bytes(bytes(row, 0)?),
-        key: PublicKey(bytes(row, 1)?),
-        user: UserId::from_bytes(bytes(row, 2)?),
-        stream: StreamId::from_bytes(bytes(row, 3)?),
-        standing: standing(row.get(4)?),
-        enrolled_ms: row.get(5)?,
-        heard_ms: row.get(6)?,
-        refused: number(row, 7)?,
-    })
-}
-
-fn incarnation_row(row: &Row<'_>) -> rusqlite::Result<IncarnationRow> {
-    Ok(IncarnationRow {
-        id: Incarnation::from_bytes(bytes(row, 0)?),
-        device: DeviceId::from_bytes(bytes(row, 1)?),
-        place: row.get(2)?,
-        closed: row.get(3)?,
-        seq: number(row, 4)?,
-        hash: Hash(bytes(row, 5)?),
-        safe: number(row, 6)?,
-    })
-}
-
-fn batch_row(row: &Row<'_>) -> rusqlite::Result<BatchRow> {
-    Ok(BatchRow {
-        incarnation: Incarnation::from_bytes(bytes(row, 0)?),
-        seq: number(row, 1)?,
-        hash: Hash(bytes(row, 2)?),
-        header: row.get(3)?,
-        signature: Signature(bytes(row, 4)?),
-        items: hashes(&row.get::<_, Vec<u8>>(5)?),
-        verdict: row.get(6)?,
-        received_ms: row.get(7)?,
-    })
-}
-
-fn held_row(row: &Row<'_>) -> rusqlite::Result<HeldRow> {
-    Ok(HeldRow {
-        id: row.get(0)?,
-        why: if row.get::<_, i64>(1)? == 1 { Why::Waiting } else { Why::Quarantined },
-        device: DeviceId::from_bytes(bytes(row, 2)?),
-        origin: Origin { incarnation: Incarnation::from_bytes(bytes(row, 3)?), seq: number(row, 4)?, item: row.get(5)? },
-        doc: maybe(row, 6)?.map(DocId::from_bytes),
-        missing: maybe(row, 7)?.map(Hash),
-        body: row.get(8)?,
-        since_ms: row.get(9)?,
-    })
-}
-
-type GrantColumns = (Vec<u8>, Option<i64>, Option<i64>);
-
-fn grant_columns(row: &Row<'_>) -> rusqlite::Result<GrantColumns> {
-    Ok((row.get(0)?, row.get(1)?, row.get(2)?))
-}
-
-fn grant_row((body, ended_ms, revoked_ms): GrantColumns) -> Result<GrantRow> {
-    Ok(GrantRow { grant: from_cbor::<Grant>(&body, "grant")?, ended_ms, revoked_ms })
-}
-
-fn org_row(row: &Row<'_>) -> rusqlite::Result<OrgRow> {
-    Ok(OrgRow { id: OrgId::from_bytes(bytes(row, 0)?), name: row.get(1)?, area: area(row, 2)? })
-}
-
-fn case_row(row: &Row<'_>) -> rusqlite::Result<CaseRow> {
-    Ok(CaseRow {
-        doc: DocId::from_bytes(bytes(row, 0)?),
-        area: area(row, 1)?,
-        number: row.get(2)?,
-        state: State::from_code(row.get(3)?),
-        title: row.get(4)?,
-        category: row.get(5)?,
-        severity: row.get::<_, Option<u8>>(6)?.map(Severity::from_code),
-        reopen_pending: row.get(7)?,
-        flags: row.get(8)?,
-        actions: row.get(9)?,
-        reporter: Role::from_code(row.get(10)?),
-        due_ms: row.get(11)?,
-        created_ms: row.get(12)?,
-        updated_ms: row.get(13)?,
-        progress: row.get(14)?,
-    })
-}

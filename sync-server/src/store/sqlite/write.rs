@@ -145,8 +145,12 @@ impl Write for Tx<'_> {
     }
 
     fn insert_doc_stream(&mut self, doc: DocId, at: DocStream) -> Result<()> {
-        let params = (doc.as_bytes(), at.stream.as_bytes(), sql(at.joined), at.through);
-        self.run("INSERT INTO doc_streams (doc, stream, joined, through) VALUES (?1, ?2, ?3, ?4)", params).map(drop)
+        let params = (doc.as_bytes(), at.stream.as_bytes(), sql(at.joined), at.through, at.left.map(sql));
+        self.run("INSERT INTO doc_streams (doc, stream, joined, through, left) VALUES (?1, ?2, ?3, ?4, ?5)", params).map(drop)
+    }
+
+    fn end_doc_stream(&mut self, doc: DocId, stream: StreamId, left: u64) -> Result<()> {
+        self.run("UPDATE doc_streams SET left = ?3 WHERE doc = ?1 AND stream = ?2 AND left IS NULL", (doc.as_bytes(), stream.as_bytes(), sql(left))).map(drop)
     }
 
     fn insert_edit(&mut self, doc: DocId, edit: Hash, change: Hash) -> Result<()> {

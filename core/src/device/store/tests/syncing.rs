@@ -2,9 +2,10 @@
 
 use super::*;
 use crate::device::store::{ApplyError, DeliveryState, PageRequest};
-use crate::domain::server_fact::Received;
+use crate::domain::server_fact::{Instruction, Received};
 use crate::domain::time::Interval;
-use crate::wire::entry::Leave;
+use crate::record::RecordKind;
+use crate::wire::entry::{Join, Leave};
 
 #[test]
 fn two_phones_edit_offline_and_converge() {
@@ -211,4 +212,63 @@ fn a_save_goes_in_between_the_pieces_of_a_long_page() {
     });
     town.sync(&a, da);
     assert_eq!(a.store.status().unwrap().unsent, 0);
+}
+
+#[test]
+fn what_was_typed_before_an_answer_is_sealed_at_the_positions_it_was_typed_at() {
+    let (mut town, (a, da), (b, db)) = pair();
+    let theirs = b.report("路灯不亮");
+    town.sync(&b, db);
+    let prepared = a.store.prepare(Prepare::default()).unwrap();
+    let typed = a.report("井盖破损");
+    let answer = town.answer(da, &prepared.bytes, &mut |_| Verdict::Accepted);
+    a.store.apply(&answer).unwrap();
+    assert!(a.store.case(theirs.doc).unwrap().is_some());
+    let next = a.store.prepare(Prepare::default()).unwrap();
+    let sealed: Vec<Batch> = next.request.batches.iter().map(|sealed| Batch::from_bytes(&sealed.0).unwrap()).collect();
+    assert_eq!(sealed.len(), 1);
+    assert!(sealed[0].header.positions.iter().all(|position| position.seq == 0), "he had seen nothing of what the answer brought");
+    town.sync(&a, da);
+    assert_eq!(delivery(&a, typed.doc), DeliveryState::Received);
+}
+
+#[test]
+fn a_record_that_leaves_one_stream_and_has_joined_another_stays() {
+    let (mut town, (a, da), (b, db)) = pair();
+    let saved = b.report("路灯不亮");
+    town.sync(&b, db);
+    town.sync(&a, da);
+    let raw = a.store.record(saved.doc).unwrap().unwrap().changes().into_iter().map(|change| change.raw).collect();
+    let by = FactId::from_bytes(town.id());
+    let (grid, own) = (town.grid.id, town.devices[&da].stream);
+    town.push(grid, Entry::Leave(Leave { doc: saved.doc, by }));
+    town.state(own, FactKind::Instruction, None, &Instruction::Approved);
+    town.push(own, Entry::Join(Join { doc: saved.doc, kind: RecordKind::Case, changes: raw }));
+    // The leave comes an answer before the join.
+    town.page = 1;
+    let applied = town.sync(&a, da);
+    assert_eq!((applied.purged, a.texts(saved.doc).len()), (0, 1));
+    town.push(own, Entry::Leave(Leave { doc: saved.doc, by }));
+    assert_eq!(town.sync(&a, da).purged, 1);
+    assert!(a.store.case(saved.doc).unwrap().is_none());
+}
+
+#[test]
+fn what_left_in_a_life_of_the_server_that_was_lost_is_read_again() {
+    let (mut town, (a, da), (b, db)) = pair();
+    let saved = b.report("路灯不亮");
+    town.sync(&b, db);
+    let backup = town.streams.iter().map(|(id, placed)| (*id, placed.len())).collect();
+    let by = FactId::from_bytes(town.id());
+    let grid = town.grid.id;
+    town.push(grid, Entry::Leave(Leave { doc: saved.doc, by }));
+    town.sync(&a, da);
+    assert!(a.store.case(saved.doc).unwrap().is_none());
+    town.restore(&backup);
+    town.sync(&b, db);
+    b.supplement(saved.doc, "还在闪");
+    town.sync(&b, db);
+    town.sync(&a, da);
+    assert_eq!((a.texts(saved.doc), a.store.status().unwrap().parked), (b.texts(saved.doc), 0));
+    assert_eq!(a.texts(saved.doc).len(), 2);
 }
