@@ -28,9 +28,9 @@ pub(super) fn cut(db: &Connection, common: &Cursor) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Sets the streams that are to be read again to their start; says whether there are any.
+/// Sets the streams that are to be read again to their start, before every epoch; says whether there are any.
 pub(super) fn reread(db: &Connection) -> Result<bool, StoreError> {
-    let set = "UPDATE streams SET seq = 0, chain = zeroblob(32), left_seq = 0, reread = 0 WHERE reread = 1";
+    let set = "UPDATE streams SET epoch = 0, seq = 0, chain = zeroblob(32), left_seq = 0, reread = 0 WHERE reread = 1";
     Ok(db.prepare_cached(set)?.execute([])? > 0)
 }
 
