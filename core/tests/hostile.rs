@@ -216,3 +216,25 @@ fn what_is_written_once_is_not_written_again() {
     let not_one = altered(&change, |c| c.operations[0].action = put(ScalarValue::Bytes(b"x".to_vec())));
     assert_eq!(admit(&before, &not_one, phone(1)).unwrap_err(), GateError::Malformed("an action's key is not the hash of its bytes"));
 }
+
+#[test]
+fn more_actions_than_one_change_may_hold_are_not_let_in() {
+    use automerge::transaction::Transactable;
+    use automerge::{ActorId, Automerge, ROOT, ReadDoc};
+    let (record, _) = start(RecordKind::Case);
+    let change = |count: u32| {
+        let mut doc = Automerge::load(&record.save()).expect("a record's file").with_actor(ActorId::from(*phone(9).as_bytes()));
+        let (_, actions) = doc.get(ROOT, "actions").expect("a map").expect("genesis made it");
+        let mut transaction = doc.transaction();
+        for n in 0..count {
+            let bytes = common::action(1_000 + n, Vec::new()).to_bytes();
+            let id = fieldgrid_core::domain::id::ActionId::of(&bytes);
+            let key: String = id.0.iter().map(|byte| format!("{byte:02x}")).collect();
+            transaction.put(&actions, key, ScalarValue::Bytes(bytes)).expect("a put");
+        }
+        let (hash, _) = transaction.commit();
+        doc.get_change_by_hash(&hash.expect("a change")).expect("the change").raw_bytes().to_vec()
+    };
+    assert!(admit(&record, &change(16), phone(9)).is_ok());
+    assert_eq!(admit(&record, &change(17), phone(9)).err(), Some(GateError::TooLarge("more actions than one change may hold")));
+}

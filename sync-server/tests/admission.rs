@@ -579,16 +579,9 @@ async fn a_record_has_an_end() {
     let world = World::new().await;
     let mut member = world.phone(Role::GridMember, GRID).await;
     let (doc, first) = member.report(Some(GRID));
-    let many: Vec<_> = (0..17).map(|n| member.action(doc, ActionKind::Supplement, Fields { text: Some(format!("补充{n}")), ..Fields::default() })).collect();
-    let crowd = member.write(doc, &Command::Act(many));
-    let batch = member.changes(vec![first, crowd]);
-    member.sync(&world.town, from_ref(&batch)).await;
-    assert_eq!(member.verdicts(&batch), [Verdict::Accepted, Verdict::Refused(Refusal::TooLarge)]);
-
     // A thousand actions, sixteen in a change: the report, and 62 times 16, are 993.
-    let (doc, first) = member.report(Some(GRID));
     let mut changes = vec![first];
-    for n in 0..63 {
+    for n in 0..62 {
         let text = |m: usize| Fields { text: Some(format!("补充{n}.{m}")), ..Fields::default() };
         let report: Vec<_> = member.actions(doc).into_keys().take(1).collect();
         let sixteen = (0..16).map(|m| fieldgrid_core::domain::action::Action { seen: report.clone(), ..member.action(doc, ActionKind::Supplement, text(m)) });
@@ -597,8 +590,21 @@ async fn a_record_has_an_end() {
     }
     let batch = member.changes(changes);
     member.sync(&world.town, from_ref(&batch)).await;
-    let verdicts = member.verdicts(&batch);
-    assert!(verdicts[..63].iter().all(|verdict| *verdict == Verdict::Accepted));
-    assert_eq!(verdicts[63], Verdict::Refused(Refusal::RecordFull));
+    assert!(member.verdicts(&batch).iter().all(|verdict| *verdict == Verdict::Accepted));
+
+    // Each phone still sees room for four; together they are one too many.
+    let mut colleague = world.phone(Role::GridMember, GRID).await;
+    let four = |phone: &mut Phone| {
+        let text = |m: usize| Fields { text: Some(format!("最后{m}")), ..Fields::default() };
+        let report: Vec<_> = phone.actions(doc).into_keys().take(1).collect();
+        let four = (0..4).map(|m| fieldgrid_core::domain::action::Action { seen: report.clone(), ..phone.action(doc, ActionKind::Supplement, text(m)) });
+        let command = Command::Act(four.collect());
+        let change = phone.write(doc, &command);
+        phone.changes(vec![change])
+    };
+    let (mine, theirs) = (four(&mut member), four(&mut colleague));
+    member.sync(&world.town, from_ref(&mine)).await;
+    colleague.sync(&world.town, from_ref(&theirs)).await;
+    assert_eq!([member.verdicts(&mine), colleague.verdicts(&theirs)], [[Verdict::Accepted], [Verdict::Refused(Refusal::RecordFull)]]);
     assert!(member.bodies::<Received>(FactKind::Received).iter().all(|received| received.actions.len() <= 256));
 }

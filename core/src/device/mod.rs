@@ -8,6 +8,7 @@
 //! - [`transport`]: HTTP. - [`runner`]: when, with a bound and a reason for every wait. - [`enrol`]: a code becomes a grant.
 
 pub mod enrol;
+mod form;
 pub mod runner;
 pub mod store;
 pub mod sync;
@@ -15,19 +16,18 @@ pub mod transport;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use serde::{Deserialize, Serialize};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 use crate::domain::action::{ActionKind, Fields};
-use crate::domain::area::AreaCode;
 use crate::domain::case::kinds::{self, Field};
 use crate::domain::fact::{FactKind, Reveal, Visit};
-use crate::domain::grant::Role;
-use crate::domain::household::{self, HouseholdEdit, Value};
-use crate::domain::id::{DeviceId, DocId, FactId, Hash, OrgId, PersonId};
+use crate::domain::household::{self, HouseholdEdit};
+use crate::domain::id::{DocId, FactId, Hash, PersonId};
 use crate::record::{Command, Record, RecordKind};
 use crate::wire::enrol::Invite;
+
+pub use form::{Detail, DeviceStatus, Enrolment, NewHousehold};
 
 use enrol::EnrolError;
 use runner::{Pace, Runner, SyncStatus};
@@ -64,62 +64,6 @@ pub struct Device {
     options: Arc<DeviceOptions>,
     runtime: Handle,
     runner: Arc<Mutex<Option<Runner>>>,
-}
-
-/// A household as a form gives it.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(default)]
-pub struct NewHousehold {
-    /// Its fields; `grid` and `address` belong in every one.
-    pub fields: household::Fields,
-    /// Its persons' fields.
-    pub persons: Vec<household::Fields>,
-}
-
-/// A record on its screen.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
-pub enum Detail {
-    /// A case.
-    Case(Box<CaseDetail>),
-    /// A household.
-    Household(Box<HouseholdDetail>),
-}
-
-/// Who the phone is to the centre.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Enrolment {
-    /// The device.
-    pub device: DeviceId,
-    /// The person's display name.
-    pub name: Option<String>,
-    /// The role the grant gives.
-    pub role: Role,
-    /// Areas by code.
-    pub scopes: Vec<AreaCode>,
-    /// The department or centre the person belongs to.
-    pub org: Option<OrgId>,
-    /// When the grant ends, milliseconds since 1970.
-    pub expires_ms: i64,
-    /// Base URL of the server.
-    pub server: String,
-}
-
-impl From<Identity> for Enrolment {
-    fn from(Identity { device, grant, name, server, .. }: Identity) -> Self {
-        Self { device, name, role: grant.role, scopes: grant.scopes, org: grant.org, expires_ms: grant.expires_ms, server }
-    }
-}
-
-/// How the phone stands: the whole of its status screen.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct DeviceStatus {
-    /// Who it is; none before enrolment.
-    pub enrolment: Option<Enrolment>,
-    /// What the store knows: unsent, refused, last contact, lease.
-    pub store: Status,
-    /// What sync is doing, and why it waits.
-    pub sync: SyncStatus,
 }
 
 impl Device {
@@ -187,6 +131,12 @@ impl Device {
         self.saved(self.store.save(household, &Command::EditHousehold(edits)))
     }
 
+    /// An id for a person who is to be added.
+    #[must_use]
+    pub fn new_person(&self) -> PersonId {
+        self.store.new_person()
+    }
+
     /// Adds a person to a household.
     ///
     /// # Errors
@@ -210,8 +160,7 @@ impl Device {
     /// # Errors
     /// See [`SaveError`]; nothing of it is in the household then.
     pub fn set_id_number(&self, household: DocId, person: PersonId, value: &str) -> Result<Saved, SaveError> {
-        let fact = self.store.sensitive(household, value)?;
-        self.edit_household(household, vec![HouseholdEdit::SetPerson(person, ID_NUMBER.to_owned(), Value::Text(fact.to_string()))])
+        self.saved(self.store.set_sensitive(household, person, ID_NUMBER, value))
     }
 
     /// Reads a person's ID number. That it was read is recorded first, and synced like everything else. `None` when there is none, or it was erased.

@@ -50,7 +50,7 @@ codes! {
         ReportOnly = 10 "report_only",
         /// The document does not exist and this change does not create it.
         NoSuchRecord = 11 "no_such_record",
-        /// The document has reached its limit of changes or authors.
+        /// The document has reached its limit of changes, authors, bytes or actions.
         RecordFull = 12 "record_full",
         /// The grant had ended.
         GrantEnded = 13 "grant_ended",

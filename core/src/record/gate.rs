@@ -15,7 +15,7 @@ use automerge::{Automerge, ChangeHash};
 use super::chunk::{Chunk, Op};
 use super::genesis::Container;
 use super::put::{Meaning, Put};
-use super::{ChangeInfo, Command, Record, RecordKind, guarded, reader, writer};
+use super::{ChangeInfo, Command, MANY_ACTIONS, Record, RecordKind, guarded, limits, reader, writer};
 use crate::domain::household::HouseholdEdit;
 use crate::domain::id::{ActionId, Hash, Incarnation};
 
@@ -60,7 +60,7 @@ pub enum GateError {
     /// Would overwrite an entry that is written once.
     #[error("an entry that is written once would be overwritten")]
     Rewrite,
-    /// The record is at its limit of changes or actors.
+    /// The record is at a limit.
     #[error("the record is full: {0}")]
     RecordFull(&'static str),
     /// Already in the record.
@@ -85,6 +85,12 @@ pub fn admit(record: &Record, raw: &[u8], actor: Incarnation) -> Result<Admitted
     let chunk = Chunk::read(raw)?;
     place(record, &chunk.info, actor)?;
     let puts = puts(record.kind(), &chunk)?;
+    if record.kind() == RecordKind::Case && puts.len() > limits::MAX_ACTIONS_PER_CHANGE {
+        return Err(GateError::TooLarge(MANY_ACTIONS));
+    }
+    if let Some(what) = record.full_for(actor, raw.len(), puts.len()) {
+        return Err(GateError::RecordFull(what));
+    }
     let (command, actions) = command(record.kind(), &puts)?;
     let stood = at(&record.doc, &chunk.info.deps).ok_or(GateError::Malformed("what it depends on cannot be read"))?;
     stands(&stood, &record.doc, &puts)?;
@@ -108,7 +114,7 @@ fn at<'a>(doc: &'a Automerge, deps: &[Hash]) -> Option<Cow<'a, Automerge>> {
     guarded(|| doc.fork_at(&deps))?.ok().map(Cow::Owned)
 }
 
-/// Whether the record has room for the change and is where the change wants to be.
+/// Whether the record is where the change wants to be.
 fn place(record: &Record, info: &ChangeInfo, actor: Incarnation) -> Result<(), GateError> {
     if record.has(info.hash) {
         return Err(GateError::AlreadyHeld);
@@ -125,9 +131,6 @@ fn place(record: &Record, info: &ChangeInfo, actor: Incarnation) -> Result<(), G
     let expected = record.sequence(actor) + 1;
     if info.seq != expected {
         return Err(GateError::BadSequence { expected, found: info.seq });
-    }
-    if let Some(what) = record.full_for(actor) {
-        return Err(GateError::RecordFull(what));
     }
     Ok(())
 }

@@ -103,10 +103,19 @@ pub enum RecordError {
     /// The command does not fit the record.
     #[error("{0}")]
     Unfit(&'static str),
+    /// More than one change takes.
+    #[error("too much for one save: {0}")]
+    TooLarge(&'static str),
+    /// The record is at a limit.
+    #[error("the record is full: {0}")]
+    Full(&'static str),
     /// Nothing would change.
     #[error("nothing would change")]
     Nothing,
 }
+
+/// What is said of more actions in one change than there may be.
+const MANY_ACTIONS: &str = "more actions than one change may hold";
 
 /// A document in memory. Loading one costs about 0.1–0.2 ms and 20 KB (`docs/schema.md`), so lists and screens never do: they read projections.
 #[derive(Clone)]
@@ -115,6 +124,8 @@ pub struct Record {
     doc: Automerge,
     /// How many changes each actor has; Automerge knows and does not tell.
     sequences: BTreeMap<Incarnation, u64>,
+    /// Bytes of its raw changes.
+    bytes: usize,
 }
 
 impl std::fmt::Debug for Record {
@@ -130,7 +141,7 @@ impl Record {
     /// [`RecordError::UnknownKind`].
     pub fn new(kind: RecordKind) -> Result<Self, RecordError> {
         let doc = genesis::document(kind).ok_or(RecordError::UnknownKind(kind))?;
-        Ok(Self { kind, doc: doc.clone(), sequences: BTreeMap::new() })
+        Ok(Self { kind, doc: doc.clone(), sequences: BTreeMap::new(), bytes: 0 })
     }
 
     /// Genesis and then these raw changes, in any order, as long as all they depend on is among them. Never panics: a change that makes
@@ -170,7 +181,8 @@ impl Record {
     /// Writes a command as one change of `actor`, at `time_s` seconds since 1970. What the record already says is left out.
     ///
     /// # Errors
-    /// [`RecordError::Nothing`] when nothing is left; [`RecordError::Unfit`] when the command is for another kind of record or breaks a limit.
+    /// [`RecordError::Nothing`] when nothing is left; [`RecordError::Unfit`] when the command does not fit; [`RecordError::TooLarge`] and
+    /// [`RecordError::Full`] for the limits that the gate keeps too.
     pub fn write(&mut self, actor: Incarnation, command: &Command, time_s: i64) -> Result<Change, RecordError> {
         if command.record_kind() != self.kind {
             return Err(RecordError::Unfit("the command is for another kind of record"));
@@ -179,12 +191,15 @@ impl Record {
         if puts.is_empty() {
             return Err(RecordError::Nothing);
         }
-        if self.full_for(actor).is_some() {
-            return Err(RecordError::Unfit("the record is full"));
+        if self.kind == RecordKind::Case && puts.len() > limits::MAX_ACTIONS_PER_CHANGE {
+            return Err(RecordError::TooLarge(MANY_ACTIONS));
         }
         let (doc, made) = writer::commit(&self.doc, actor, &puts, time_s).ok_or(RecordError::Unfit("the record could not be written"))?;
         if made.raw_bytes().len() > limits::MAX_CHANGE || made.len() as u64 > limits::MAX_OPS {
-            return Err(RecordError::Unfit("too much for one save"));
+            return Err(RecordError::TooLarge("more than one change may hold"));
+        }
+        if let Some(what) = self.full_for(actor, made.raw_bytes().len(), puts.len()) {
+            return Err(RecordError::Full(what));
         }
         *self = self.grown(doc, &made);
         Ok(Change::from(&made))
@@ -254,7 +269,7 @@ impl Record {
         if let Some(actor) = actor(change) {
             sequences.insert(actor, change.seq());
         }
-        Self { kind: self.kind, doc, sequences }
+        Self { kind: self.kind, doc, sequences, bytes: self.bytes + change.raw_bytes().len() }
     }
 
     /// The record with one more change, whose dependencies are here; `None` when it does not fit.
@@ -264,12 +279,17 @@ impl Record {
         Some(next)
     }
 
-    /// What keeps the actor from writing one more change.
-    fn full_for(&self, actor: Incarnation) -> Option<&'static str> {
+    /// What keeps the actor from writing one more change, of so many bytes and puts.
+    fn full_for(&self, actor: Incarnation, bytes: usize, puts: usize) -> Option<&'static str> {
+        let actions = || reader::actions(&self.doc);
         if self.len() >= limits::MAX_CHANGES_PER_RECORD {
             Some("it has as many changes as it may have")
         } else if self.sequences.len() >= limits::MAX_ACTORS_PER_RECORD && self.sequence(actor) == 0 {
             Some("it has as many actors as it may have")
+        } else if self.bytes + bytes > limits::MAX_RECORD {
+            Some("it has as many bytes as it may have")
+        } else if self.kind == RecordKind::Case && actions() + puts > limits::MAX_ACTIONS_PER_CASE {
+            Some("it has as many actions as it may have")
         } else {
             None
         }
@@ -280,6 +300,9 @@ impl Record {
         let hashes: Vec<_> = changes.iter().map(automerge::Change::hash).collect();
         for change in &changes {
             let actor = actor(change).ok_or("its actor is not sixteen bytes")?;
+            if !self.has(Hash(change.hash().0)) {
+                self.bytes += change.raw_bytes().len();
+            }
             let sequence = self.sequences.entry(actor).or_default();
             *sequence = change.seq().max(*sequence);
         }

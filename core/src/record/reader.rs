@@ -10,6 +10,11 @@ use crate::domain::action::Action;
 use crate::domain::household::{Alternative, Fields, Household, Value};
 use crate::domain::id::ActionId;
 
+/// How many actions a case has, also such as this version cannot read.
+pub(super) fn actions(doc: &Automerge) -> usize {
+    doc.length(Container::Actions.object())
+}
+
 /// A case's actions, as far as this version can read them.
 pub(super) fn case(doc: &Automerge) -> BTreeMap<ActionId, Action> {
     let mut actions = BTreeMap::new();

@@ -11,7 +11,6 @@ use fieldgrid_core::domain::household::{self, HouseholdEdit};
 use fieldgrid_core::domain::id::{ActionId, DeviceId, DocId, FactId, Hash};
 use fieldgrid_core::domain::policy::{self, Refusal};
 use fieldgrid_core::record::gate::{self, GateError};
-use fieldgrid_core::record::limits as record_limits;
 use fieldgrid_core::record::{Command, Record, RecordKind};
 use fieldgrid_core::wire::batch::{ChangeItem, Item};
 use fieldgrid_core::wire::limits;
@@ -98,10 +97,6 @@ pub(super) struct Open {
     pub(super) record: Record,
     pub(super) area: Option<AreaCode>,
     pub(super) admitted: Vec<Admitted>,
-    /// Bytes of its raw changes.
-    bytes: usize,
-    /// Actions it holds.
-    actions: usize,
 }
 
 impl Judge<'_> {
@@ -119,9 +114,7 @@ impl Judge<'_> {
             }
             return Ok(verdicts);
         };
-        let bytes = stored.iter().map(|(_, change)| change.raw.len()).sum();
-        let actions = if row.is_some() && kind == RecordKind::Case { self.read.actions(doc)?.len() } else { 0 };
-        let mut open = Open { area: row.as_ref().map(|row| row.area), row, record, admitted: Vec::new(), bytes, actions };
+        let mut open = Open { area: row.as_ref().map(|row| row.area), row, record, admitted: Vec::new() };
         let mut waiting = self.read.waiting(doc)?;
         for work in work {
             let verdict = self.change(&mut open, work)?;
@@ -202,20 +195,10 @@ impl Judge<'_> {
         if !unmet.is_empty() {
             return self.unmet(&unmet, work);
         }
-        if open.bytes + change.raw.len() > record_limits::MAX_RECORD {
-            return Ok(Verdict::Refused(Refusal::RecordFull));
-        }
         let admitted = match timed(GATE_SECONDS, || gate::admit(&open.record, &change.raw, work.origin.incarnation)) {
             Ok(admitted) => admitted,
             Err(error) => return self.barred(&error, work),
         };
-        let more = if let Command::Act(actions) = &admitted.command { actions.len() } else { 0 };
-        if more > record_limits::MAX_ACTIONS_PER_CHANGE {
-            return Ok(Verdict::Refused(Refusal::TooLarge));
-        }
-        if open.actions + more > record_limits::MAX_ACTIONS_PER_CASE {
-            return Ok(Verdict::Refused(Refusal::RecordFull));
-        }
         let area = match open.area {
             Some(area) => area,
             None => match self.founding(sender, grant, &admitted.command)? {
@@ -240,8 +223,6 @@ impl Judge<'_> {
         };
         open.area = Some(area);
         open.record = admitted.record;
-        open.bytes += change.raw.len();
-        open.actions += more;
         self.edits.insert((change.doc, edit), hash);
         let item = Item::Change(change.clone());
         open.admitted.push(Admitted { origin: work.origin, item, change: hash, edit, sender: Arc::clone(sender), actions });

@@ -62,21 +62,21 @@ impl App {
             }
             None => edits.extend(self.fields(&args.set, household_names)?.into_iter().map(|(field, value)| HouseholdEdit::Set(field, value))),
         }
+        let mut added = None;
         if let Some(person) = &args.add_person {
-            let fields = self.fields(&split(person), person_names)?;
-            let person = self.device.add_person(household, fields)?;
-            if edits.is_empty() {
-                self.out.result(&serde_json::json!({ "doc": household, "person": person }), || {
-                    self.out.say(format_args!("已增加:{person}"), format_args!("Added: {person}"))
-                });
-                return Ok(());
-            }
+            let person = (self.device.new_person(), self.fields(&split(person), person_names)?);
+            added = Some(person.0);
+            edits.push(HouseholdEdit::AddPerson(person.0, person.1));
         }
         if edits.is_empty() {
             return Err(Failure::usage(self.out.say("没有要改的:用 --set 字段=值", "nothing to change: use --set FIELD=VALUE")));
         }
         let saved = self.device.edit_household(household, edits)?;
-        self.saved(saved)
+        let Some(person) = added else { return self.saved(saved) };
+        self.out.result(&serde_json::json!({ "doc": saved.doc, "edit": saved.edit, "person": person }), || {
+            self.out.say(format_args!("已增加:{person}"), format_args!("Added: {person}"))
+        });
+        Ok(())
     }
 
     fn list_households(&self, args: &HouseholdList) -> Result<(), Failure> {

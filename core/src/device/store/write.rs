@@ -45,10 +45,20 @@ pub enum SaveError {
     NoSuchRecord,
     /// The record could not be read or written.
     #[error(transparent)]
-    Record(#[from] RecordError),
+    Record(RecordError),
     /// Storage failed.
     #[error(transparent)]
     Storage(#[from] StoreError),
+}
+
+impl From<RecordError> for SaveError {
+    fn from(error: RecordError) -> Self {
+        match error {
+            RecordError::TooLarge(_) => Self::Refused(Refusal::TooLarge),
+            RecordError::Full(_) => Self::Refused(Refusal::RecordFull),
+            error => Self::Record(error),
+        }
+    }
 }
 
 impl From<rusqlite::Error> for SaveError {
@@ -101,38 +111,7 @@ impl Store {
     /// # Errors
     /// See [`SaveError`]; nothing is saved then.
     pub fn state(&self, kind: FactKind, subject: DocId, body: Vec<u8>) -> Result<FactId, SaveError> {
-        self.saving(|db, context, touched| {
-            let identity = context.identity.as_ref().ok_or(SaveError::NotEnrolled)?;
-            if self.lease_in(db)? == Lease::ReportOnly {
-                return Err(SaveError::ReportOnly);
-            }
-            let document = Document::find(db, subject)?.ok_or(SaveError::NoSuchRecord)?;
-            // A visit can be stated also where this version cannot read the household.
-            let area = document.record().map_or_else(|_| home(identity), |(record, _)| area_of(identity, &record.read()));
-            let env = self.inner.env.as_ref();
-            let stamp = env.stamp();
-            let fact = Fact { id: FactId::new(stamp.wall_ms, random(env)), kind, subject: Some(subject), area: Some(area), at: stamp, body: Body::Held(body) };
-            policy::may_state(&identity.grant, area, &fact).map_err(SaveError::Refused)?;
-            let hash = fact.hash();
-            store_fact(db, &fact, hash, touched)?;
-            OwnRow {
-                n: 0,
-                doc: Some(subject),
-                kind: kind.code(),
-                edit: hash,
-                change: hash,
-                fact: Some(fact.id),
-                raw: None,
-                command: None,
-                made_ms: stamp.wall_ms,
-                standing: Standing::New,
-                attempt: 0,
-            }
-            .insert(db)?;
-            project::delivery(db, document.id, touched)?;
-            touched.status = true;
-            Ok(fact.id)
-        })
+        self.saving(|db, context, touched| state(db, self, context, kind, subject, body, touched))
     }
 
     /// States a visit to a household.
@@ -143,13 +122,18 @@ impl Store {
         self.state(FactKind::Visit, household, meta::encode(visit))
     }
 
-    /// Keeps a sensitive value (S3) beside a record; the record names it by this id only. Salted, so that its hash gives nothing away.
+    /// Keeps a sensitive value (S3) of a person beside the household, which names it by the fact's id only: both or neither. Salted, so that its hash gives
+    /// nothing away.
     ///
     /// # Errors
     /// See [`SaveError`]; nothing is saved then.
-    pub fn sensitive(&self, subject: DocId, value: &str) -> Result<FactId, SaveError> {
+    pub fn set_sensitive(&self, household: DocId, person: PersonId, field: &str, value: &str) -> Result<Saved, SaveError> {
         let salt: [u8; policy::SALT_BYTES] = random(self.inner.env.as_ref());
-        self.state(FactKind::Sensitive, subject, [&salt, value.as_bytes()].concat())
+        self.saving(|db, context, touched| {
+            let fact = state(db, self, context, FactKind::Sensitive, household, [&salt, value.as_bytes()].concat(), touched)?;
+            let named = HouseholdEdit::SetPerson(person, field.to_owned(), household::Value::Text(fact.to_string()));
+            save(db, self, context, household, &Command::EditHousehold(vec![named]), touched)
+        })
     }
 
     /// Gives up an edit of a record that was refused, or that a person has to decide about.
@@ -241,6 +225,40 @@ fn save(db: &Connection, store: &Store, context: &Context, doc: DocId, command: 
     project::written(db, context, &document, &record, touched)?;
     touched.status = true;
     Ok(Saved { doc, edit: hash })
+}
+
+/// A fact about a record, and its place in the outbox.
+fn state(db: &Connection, store: &Store, context: &Context, kind: FactKind, subject: DocId, body: Vec<u8>, touched: &mut Touched) -> Result<FactId, SaveError> {
+    let identity = context.identity.as_ref().ok_or(SaveError::NotEnrolled)?;
+    if store.lease_in(db)? == Lease::ReportOnly {
+        return Err(SaveError::ReportOnly);
+    }
+    let document = Document::find(db, subject)?.ok_or(SaveError::NoSuchRecord)?;
+    // A visit can be stated also where this version cannot read the household.
+    let area = document.record().map_or_else(|_| home(identity), |(record, _)| area_of(identity, &record.read()));
+    let env = store.inner.env.as_ref();
+    let stamp = env.stamp();
+    let fact = Fact { id: FactId::new(stamp.wall_ms, random(env)), kind, subject: Some(subject), area: Some(area), at: stamp, body: Body::Held(body) };
+    policy::may_state(&identity.grant, area, &fact).map_err(SaveError::Refused)?;
+    let hash = fact.hash();
+    store_fact(db, &fact, hash, touched)?;
+    OwnRow {
+        n: 0,
+        doc: Some(subject),
+        kind: kind.code(),
+        edit: hash,
+        change: hash,
+        fact: Some(fact.id),
+        raw: None,
+        command: None,
+        made_ms: stamp.wall_ms,
+        standing: Standing::New,
+        attempt: 0,
+    }
+    .insert(db)?;
+    project::delivery(db, document.id, touched)?;
+    touched.status = true;
+    Ok(fact.id)
 }
 
 /// The words that the server would use.

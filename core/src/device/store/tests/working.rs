@@ -128,9 +128,13 @@ fn visits_and_sensitive_values_are_facts_beside_the_record() {
     let fact = phone.store.visit(saved.doc, &visit).unwrap();
     let detail = phone.store.household(saved.doc).unwrap().unwrap();
     assert_eq!(detail.visits.iter().map(|row| (row.fact, row.delivery.state)).collect::<Vec<_>>(), [(fact, DeliveryState::OnPhone)]);
-    let id = phone.store.sensitive(saved.doc, "610799198001010017").unwrap();
-    let name = Command::EditHousehold(vec![HouseholdEdit::SetPerson(person, "id_no".to_owned(), Value::Text(id.to_string()))]);
-    phone.store.save(saved.doc, &name).unwrap();
+    let unsent = phone.store.status().unwrap().unsent;
+    let nobody = phone.store.new_person();
+    assert!(matches!(phone.store.set_sensitive(saved.doc, nobody, "id_no", "610799198001010017"), Err(SaveError::Record(_))));
+    assert_eq!(phone.store.status().unwrap().unsent, unsent, "no value without its name");
+    phone.store.set_sensitive(saved.doc, person, "id_no", "610799198001010017").unwrap();
+    let household = phone.store.household(saved.doc).unwrap().unwrap().household.unwrap();
+    let id = crate::domain::household::text(&household.persons[&person], "id_no").unwrap().parse().unwrap();
     assert_eq!(phone.store.sensitive_value(id).unwrap().as_deref(), Some("610799198001010017"));
     let raw: Vec<u8> = phone.store.record(saved.doc).unwrap().unwrap().changes().into_iter().flat_map(|change| change.raw).collect();
     assert!(!raw.windows(18).any(|window| window == b"610799198001010017"));
@@ -197,4 +201,31 @@ fn errors_and_debug_say_nothing_personal() {
     for secret in ["张三", "13812348000", "民主街"] {
         assert!(!shown.contains(secret));
     }
+}
+
+#[test]
+fn what_a_limit_of_the_centre_would_refuse_is_not_saved() {
+    let phone = member(12);
+    let case = phone.report("井盖破损").doc;
+    let identity = phone.store.enrolled().unwrap();
+    let action = |n: usize| {
+        let fields = Fields { text: Some(format!("{n}{}", "字".repeat(1_990))), ..Fields::default() };
+        let history = phone.store.case(case).unwrap().unwrap().case.unwrap();
+        crate::domain::case::compose(&history, identity.grant.author(), phone.clock.stamp(), ActionKind::Supplement, fields, crate::domain::case::RULES).action
+    };
+    let save = |actions: Vec<_>| phone.store.save(case, &Command::Act(actions));
+    assert_eq!(save((0..17).map(|n| crate::domain::action::Action { fields: Fields::default(), ..action(n) }).collect()).err(), None, "equal actions are one");
+    assert_eq!(save((0..17).map(action).collect()), Err(SaveError::Refused(Refusal::TooLarge)), "seventeen actions");
+    assert_eq!(save((0..16).map(action).collect()), Err(SaveError::Refused(Refusal::TooLarge)), "more than 64 KiB");
+    // Six kilobytes each: the record is full at a megabyte.
+    let mut saved = 0;
+    let refused = loop {
+        match save((0..8).map(|n| action(saved * 8 + n)).collect()) {
+            Ok(_) => saved += 1,
+            Err(error) => break error,
+        }
+    };
+    assert_eq!((refused, saved), (SaveError::Refused(Refusal::RecordFull), 20));
+    assert_eq!(phone.store.status().unwrap().unsent as usize, 2 + saved);
+    phone.supplement(case, "还有空间的话");
 }
