@@ -90,6 +90,13 @@ CREATE TABLE batches (
     UNIQUE (incarnation, seq)
 ) STRICT;
 
+-- What has arrived of the pack that is being fetched: pieces by their offset in the file. Gone once a pack is applied or none is needed.
+CREATE TABLE parts (
+    at    INTEGER PRIMARY KEY,
+    pack  BLOB NOT NULL,
+    bytes BLOB NOT NULL
+) STRICT;
+
 -- What this device wrote: one row for each change or fact it made, with the intent behind a change. A redo is a new row with the same edit id. `raw` is
 -- the chunk while the change is part of the overlay; it goes to documents.changes when a stream confirms it. Never dropped by a migration.
 CREATE TABLE own (

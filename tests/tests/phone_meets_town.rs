@@ -7,7 +7,7 @@ use std::time::Duration;
 use fieldgrid_core::device::runner::Pace;
 use fieldgrid_core::device::store::{CaseFilter, DeliveryState, HouseholdDetail, HouseholdFilter, OpenOptions, PageRequest};
 use fieldgrid_core::device::sync::{SyncSummary, WaitReason};
-use fieldgrid_core::device::transport::{BoxFuture, Connect, News, PackPart, Transport, TransportError, TransportSetupError};
+use fieldgrid_core::device::transport::{Arrived, BoxFuture, Connect, News, PackPart, Transport, TransportError, TransportSetupError};
 use fieldgrid_core::device::{Device, DeviceOptions, NewHousehold};
 use fieldgrid_core::domain::action::{ActionKind, Fields, Place, Severity};
 use fieldgrid_core::domain::area::{AreaCode, Level};
@@ -37,12 +37,12 @@ impl Transport for Direct {
     fn enrol(&self, body: Vec<u8>) -> BoxFuture<'_, Result<Vec<u8>, TransportError>> {
         Box::pin(async move { self.0.enrol(&body).await.map_err(TransportError::Refused) })
     }
-    fn pack(&self, token: Token, stream: StreamId, sha256: Hash, offset: u64) -> BoxFuture<'_, PackPart> {
+    fn pack<'a>(&'a self, token: Token, stream: StreamId, sha256: Hash, offset: u64, _: Arrived<'a>) -> BoxFuture<'a, PackPart> {
         Box::pin(async move {
             match self.0.pack(token, stream, sha256).await {
                 Ok(path) => {
                     let file = std::fs::read(path).unwrap();
-                    PackPart { bytes: file[offset as usize..].to_vec(), total: Some(file.len() as u64), broke: None }
+                    PackPart { bytes: file[offset as usize..].to_vec(), total: Some(file.len() as u64), ..PackPart::default() }
                 }
                 Err(error) => PackPart { broke: Some(TransportError::Refused(error)), ..PackPart::default() },
             }

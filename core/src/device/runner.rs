@@ -3,7 +3,7 @@
 //! Work is spawned and its handle awaited, so a caller may drop any future here: the work goes on, or was never begun. Nothing waits without a
 //! bound. SQLite runs on blocking threads, never in a polled body.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::runtime::Handle;
@@ -14,6 +14,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::store::{Applied, Prepare, Prepared, Store};
 use super::sync::{Effect, Event, Outgoing, StoreFault, SyncMachine, SyncSummary, Wait, WaitReason};
 use super::transport::{News, PackPart, Transport, TransportError};
+use crate::domain::id::Hash;
 use crate::env::Environment;
 use crate::wire::error::{ErrorBody, ErrorKind};
 use crate::wire::frame;
@@ -36,6 +37,16 @@ pub trait SyncStore: Send + Sync + std::fmt::Debug + 'static {
     /// # Errors
     /// [`StoreFault`].
     fn apply_pack(&self, file: &[u8]) -> Result<Applied, StoreFault>;
+    /// What is kept of a pack from before.
+    ///
+    /// # Errors
+    /// [`StoreFault`].
+    fn kept_part(&self, pack: Hash) -> Result<Vec<u8>, StoreFault>;
+    /// Keeps a piece of a pack, at its offset.
+    ///
+    /// # Errors
+    /// [`StoreFault`].
+    fn keep_part(&self, pack: Hash, at: u64, bytes: &[u8]) -> Result<(), StoreFault>;
     /// The session's token.
     ///
     /// # Errors
@@ -63,6 +74,14 @@ impl SyncStore for Store {
 
     fn apply_pack(&self, file: &[u8]) -> Result<Applied, StoreFault> {
         Ok(Self::apply_pack(self, file)?)
+    }
+
+    fn kept_part(&self, pack: Hash) -> Result<Vec<u8>, StoreFault> {
+        Ok(Self::kept_part(self, pack)?)
+    }
+
+    fn keep_part(&self, pack: Hash, at: u64, bytes: &[u8]) -> Result<(), StoreFault> {
+        Ok(Self::keep_part(self, pack, at, bytes)?)
     }
 
     fn token(&self) -> Result<Option<Token>, StoreFault> {
@@ -110,6 +129,8 @@ pub struct SyncStatus {
 
 /// Longest that one exchange may take, whatever the transport promises.
 const EXCHANGE: Duration = Duration::from_secs(20 * 60);
+/// How often what arrives of a pack is kept: what a killed app loses of it.
+const KEEP_EVERY: Duration = Duration::from_secs(2);
 /// Longest that stopping waits for what is under way.
 const STOPPING: Duration = Duration::from_secs(5);
 /// First pause before an event stream that failed is opened again; doubles up to the longest.
@@ -131,6 +152,8 @@ struct Inner {
     runtime: Handle,
     pace: Pace,
     machine: tokio::sync::Mutex<SyncMachine>,
+    /// The pack of which was taken up what is kept: should that not do, it is fetched from its start.
+    taken_up: Mutex<Option<Hash>>,
     status: watch::Sender<SyncStatus>,
     saved: Notify,
     wake: Notify,
@@ -149,7 +172,10 @@ impl Runner {
         let machine = tokio::sync::Mutex::new(SyncMachine::new(env.clone()));
         let (status, _) = watch::channel(SyncStatus::default());
         let (saved, wake) = (Notify::new(), Notify::new());
-        Self { inner: Arc::new(Inner { store, transport, env, runtime, pace, machine, status, saved, wake }), background: Arc::default() }
+        Self {
+            inner: Arc::new(Inner { store, transport, env, runtime, pace, machine, taken_up: Mutex::default(), status, saved, wake }),
+            background: Arc::default(),
+        }
     }
 
     /// One round now, whatever wait is on: until everything is exchanged or something makes it wait (`SyncSummary::wait`). When a round is under
@@ -204,7 +230,7 @@ impl Runner {
         self.inner.status.subscribe()
     }
 
-    fn background(&self) -> std::sync::MutexGuard<'_, Option<Background>> {
+    fn background(&self) -> MutexGuard<'_, Option<Background>> {
         self.background.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -296,12 +322,41 @@ impl Inner {
 
     async fn fetch(&self, pack: crate::wire::sync::PackRef, offset: u64) -> PackPart {
         let broken = |broke| PackPart { broke: Some(broke), ..PackPart::default() };
+        if offset == 0 && lock(&self.taken_up).replace(pack.sha256) != Some(pack.sha256) {
+            let kept = self.blocking(move |store| store.kept_part(pack.sha256)).await.unwrap_or_default();
+            if !kept.is_empty() {
+                return PackPart { bytes: kept, kept: true, ..PackPart::default() };
+            }
+        }
         let Ok(Some(token)) = self.blocking(|store| store.token()).await else {
             let reason = "no session".to_owned();
             return broken(TransportError::Refused(ErrorBody { kind: ErrorKind::Unauthenticated, reason, retry_after_s: None }));
         };
-        let part = timeout(EXCHANGE, self.transport.pack(token, pack.at.stream, pack.sha256, offset)).await;
-        part.unwrap_or_else(|_| broken(TransportError::Timeout))
+        let arrived = Mutex::new(Vec::new());
+        let arriving = |piece: &[u8]| lock(&arrived).extend_from_slice(piece);
+        let mut fetching = std::pin::pin!(timeout(EXCHANGE, self.transport.pack(token, pack.at.stream, pack.sha256, offset, &arriving)));
+        let mut kept = 0;
+        let part = loop {
+            tokio::select! {
+                part = &mut fetching => break part,
+                () = sleep(KEEP_EVERY) => kept += self.keep(pack.sha256, offset, &arrived, kept).await,
+            }
+        };
+        let part = part.unwrap_or_else(|_| PackPart { bytes: lock(&arrived).clone(), ..broken(TransportError::Timeout) });
+        if part.broke.is_some() {
+            self.keep(pack.sha256, offset, &arrived, kept).await;
+        }
+        part
+    }
+
+    /// Keeps what has arrived of a pack beyond `from` bytes; says how many that were. What cannot be kept is only fetched again.
+    async fn keep(&self, pack: Hash, offset: u64, arrived: &Mutex<Vec<u8>>, from: usize) -> usize {
+        let piece = lock(arrived)[from..].to_vec();
+        let (length, at) = (piece.len(), offset + from as u64);
+        if length == 0 || self.blocking(move |store| store.keep_part(pack, at, &piece)).await.is_err() {
+            return 0;
+        }
+        length
     }
 
     async fn exchange<T>(&self, exchange: impl Future<Output = Result<T, TransportError>>) -> Result<T, TransportError> {
@@ -339,6 +394,10 @@ impl Listening {
         self.not_before = Some(Instant::now() + (LISTEN_AGAIN * (1 << self.failures.min(10))).min(LISTEN_AGAIN_CAP));
         self.failures += 1;
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Ends when the background is to stop, also because no handle of it is left.

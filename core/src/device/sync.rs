@@ -333,8 +333,10 @@ impl SyncMachine {
         let Some(pack) = self.packs.front().cloned() else {
             return self.go_on();
         };
-        self.summary.received_bytes += part.bytes.len() as u64;
-        self.summary.round_trips += 1;
+        if !part.kept {
+            self.summary.received_bytes += part.bytes.len() as u64;
+            self.summary.round_trips += 1;
+        }
         let fits = self.partial.bytes.len() as u64 + part.bytes.len() as u64 <= pack.size;
         if !fits || part.total.is_some_and(|total| total != pack.size) {
             self.partial = Partial::default();

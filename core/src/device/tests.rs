@@ -4,7 +4,7 @@ use tokio::time::sleep;
 
 use super::store::Lease;
 use super::sync::tests::Seeded;
-use super::transport::{BoxFuture, News, PackPart, Transport, TransportError};
+use super::transport::{Arrived, BoxFuture, News, PackPart, Transport, TransportError};
 use super::*;
 use crate::domain::grant::{Grant, Role};
 use crate::domain::household::{Value, text};
@@ -116,7 +116,7 @@ impl Transport for Line {
         })
     }
 
-    fn pack(&self, _: Token, _: StreamId, _: Hash, _: u64) -> BoxFuture<'_, PackPart> {
+    fn pack<'a>(&'a self, _: Token, _: StreamId, _: Hash, _: u64, _: Arrived<'a>) -> BoxFuture<'a, PackPart> {
         Box::pin(async { PackPart::default() })
     }
 

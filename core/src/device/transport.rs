@@ -7,6 +7,7 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use reqwest::header::{AUTHORIZATION, CONTENT_RANGE, HeaderMap, RANGE, RETRY_AFTER};
@@ -31,8 +32,8 @@ pub trait Transport: Send + Sync + std::fmt::Debug {
     fn sync(&self, body: Vec<u8>) -> BoxFuture<'_, Result<Vec<u8>, TransportError>>;
     /// Sends a framed enrolment request and brings the framed answer.
     fn enrol(&self, body: Vec<u8>) -> BoxFuture<'_, Result<Vec<u8>, TransportError>>;
-    /// Brings a pack's bytes from `offset` on, as far as they come.
-    fn pack(&self, token: Token, stream: StreamId, sha256: Hash, offset: u64) -> BoxFuture<'_, PackPart>;
+    /// Brings a pack's bytes from `offset` on, as far as they come; each piece is shown to `arrived` as it comes, so that it can be kept.
+    fn pack<'a>(&'a self, token: Token, stream: StreamId, sha256: Hash, offset: u64, arrived: Arrived<'a>) -> BoxFuture<'a, PackPart>;
     /// Listens for "something new". The first comes at once: nothing falls between a round of sync and the opening of the line.
     fn news(&self, token: Token) -> BoxFuture<'_, Result<Box<dyn News>, TransportError>>;
     /// Whether what answers is known to be the server. Otherwise nobody's word is enough to wipe a store.
@@ -45,6 +46,9 @@ pub trait News: Send {
     fn next(&mut self) -> BoxFuture<'_, Result<(), TransportError>>;
 }
 
+/// Who is shown what arrives while it arrives.
+pub type Arrived<'a> = &'a (dyn Fn(&[u8]) + Send + Sync);
+
 /// What came of a pack. What arrived before the line broke is kept.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct PackPart {
@@ -54,6 +58,8 @@ pub struct PackPart {
     pub total: Option<u64>,
     /// Why it ended early.
     pub broke: Option<TransportError>,
+    /// It was kept from before, and cost nothing now.
+    pub kept: bool,
 }
 
 /// Why there is no answer.
@@ -205,7 +211,7 @@ impl HttpTransport {
         let sending = self.patience.for_bytes(body.len() as u64);
         let mut response = timeout(sending, self.client.post(self.url(path)).body(body).send()).await.map_err(|_| TransportError::Timeout)?.map_err(error)?;
         let mut bytes = Vec::new();
-        let read = self.read(&mut response, MAX_BODY, &mut bytes).await;
+        let read = self.read(&mut response, MAX_BODY, &mut bytes, &|_| ()).await;
         if response.status() == StatusCode::OK {
             return read.map(|()| bytes);
         }
@@ -218,7 +224,7 @@ impl HttpTransport {
     }
 
     /// Reads a body as far as it comes, within the limit and the time.
-    async fn read(&self, response: &mut Response, limit: usize, into: &mut Vec<u8>) -> Result<(), TransportError> {
+    async fn read(&self, response: &mut Response, limit: usize, into: &mut Vec<u8>, arrived: Arrived<'_>) -> Result<(), TransportError> {
         if response.content_length().is_some_and(|length| length > limit as u64) {
             return Err(TransportError::TooLarge);
         }
@@ -228,6 +234,7 @@ impl HttpTransport {
                 if into.len() + chunk.len() > limit {
                     return Err(TransportError::TooLarge);
                 }
+                arrived(&chunk);
                 into.extend_from_slice(&chunk);
             }
             Ok(())
@@ -235,7 +242,7 @@ impl HttpTransport {
         timeout(whole, reading).await.map_err(|_| TransportError::Timeout)?
     }
 
-    async fn pack_part(&self, token: Token, stream: StreamId, sha256: Hash, offset: u64) -> PackPart {
+    async fn pack_part(&self, token: Token, stream: StreamId, sha256: Hash, offset: u64, arrived: Arrived<'_>) -> PackPart {
         let broken = |broke| PackPart { broke: Some(broke), ..PackPart::default() };
         let end = offset + MAX_PACK_PART as u64 - 1;
         let path = format!("v1/packs/{stream}/{sha256}");
@@ -249,14 +256,19 @@ impl HttpTransport {
             StatusCode::PARTIAL_CONTENT => (0, total_of(response.headers())),
             StatusCode::OK => (offset, response.content_length()),
             status => {
-                let _ = self.read(&mut response, MAX_BODY, &mut bytes).await;
+                let _ = self.read(&mut response, MAX_BODY, &mut bytes, &|_| ()).await;
                 return broken(refusal(status, response.headers(), &bytes));
             }
         };
-        let limit = usize::try_from(skip).unwrap_or(usize::MAX).saturating_add(MAX_PACK_PART);
-        let broke = self.read(&mut response, limit, &mut bytes).await.err();
-        bytes.drain(..bytes.len().min(usize::try_from(skip).unwrap_or(usize::MAX)));
-        PackPart { bytes, total, broke }
+        let skip = usize::try_from(skip).unwrap_or(usize::MAX);
+        let passed = AtomicUsize::new(0);
+        let wanted = |chunk: &[u8]| {
+            let before = passed.fetch_add(chunk.len(), Ordering::Relaxed);
+            arrived(&chunk[chunk.len().min(skip.saturating_sub(before))..]);
+        };
+        let broke = self.read(&mut response, skip.saturating_add(MAX_PACK_PART), &mut bytes, &wanted).await.err();
+        bytes.drain(..bytes.len().min(skip));
+        PackPart { bytes, total, broke, kept: false }
     }
 }
 
@@ -269,8 +281,8 @@ impl Transport for HttpTransport {
         Box::pin(self.post("v1/enrol", body))
     }
 
-    fn pack(&self, token: Token, stream: StreamId, sha256: Hash, offset: u64) -> BoxFuture<'_, PackPart> {
-        Box::pin(self.pack_part(token, stream, sha256, offset))
+    fn pack<'a>(&'a self, token: Token, stream: StreamId, sha256: Hash, offset: u64, arrived: Arrived<'a>) -> BoxFuture<'a, PackPart> {
+        Box::pin(self.pack_part(token, stream, sha256, offset, arrived))
     }
 
     /// By TLS, or because it never leaves the machine.
@@ -285,7 +297,7 @@ impl Transport for HttpTransport {
                 return Ok(Box::new(EventStream { response, line: Vec::new(), data: false }) as Box<dyn News>);
             }
             let mut bytes = Vec::new();
-            let _ = self.read(&mut response, MAX_BODY, &mut bytes).await;
+            let _ = self.read(&mut response, MAX_BODY, &mut bytes, &|_| ()).await;
             Err(refusal(response.status(), response.headers(), &bytes))
         })
     }

@@ -173,6 +173,6 @@ async fn a_token_nobody_gave_out_opens_nothing() {
     let refused = |error: Option<TransportError>| matches!(error, Some(TransportError::Refused(body)) if body.kind == ErrorKind::Unauthenticated);
     assert!(refused(transport.news(Token([7; 16])).await.err()));
     let stream = StreamId::from_bytes([1; 16]);
-    assert!(refused(transport.pack(Token([7; 16]), stream, Hash::of(&[b"pack"]), 0).await.broke));
+    assert!(refused(transport.pack(Token([7; 16]), stream, Hash::of(&[b"pack"]), 0, &|_| ()).await.broke));
     running.stop().await.unwrap();
 }

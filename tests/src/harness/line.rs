@@ -4,7 +4,7 @@
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use fieldgrid_core::device::transport::{BoxFuture, Connect, HttpConnect, News, PackPart, Transport, TransportError, TransportSetupError};
+use fieldgrid_core::device::transport::{Arrived, BoxFuture, Connect, HttpConnect, News, PackPart, Transport, TransportError, TransportSetupError};
 use fieldgrid_core::domain::fact::Body;
 use fieldgrid_core::domain::id::{Hash, StreamId};
 use fieldgrid_core::wire::entry::Entry;
@@ -120,12 +120,12 @@ impl Transport for Recorded {
         self.inner.enrol(body)
     }
 
-    fn pack(&self, token: Token, stream: StreamId, sha256: Hash, offset: u64) -> BoxFuture<'_, PackPart> {
+    fn pack<'a>(&'a self, token: Token, stream: StreamId, sha256: Hash, offset: u64, arrived: Arrived<'a>) -> BoxFuture<'a, PackPart> {
         Box::pin(async move {
             if let Err(broke) = self.line.spend() {
                 return PackPart { broke: Some(broke), ..PackPart::default() };
             }
-            let part = self.inner.pack(token, stream, sha256, offset).await;
+            let part = self.inner.pack(token, stream, sha256, offset, arrived).await;
             self.line.packs.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(&part.bytes);
             part
         })

@@ -111,3 +111,30 @@ fn with_receipt(phone: &Phone) -> Vec<Typed> {
     };
     phone.typed.iter().copied().filter(received).collect()
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_phone_killed_in_its_first_load_goes_on_with_it() {
+    let mut scene = Scene::set(8).await;
+    let grid = scene.grids[0];
+    let mut wang = scene.phone("wang", Role::GridMember, grid).await;
+    for n in 0..60 {
+        let text: String = std::iter::repeat_with(|| scene.rng.alphanumeric()).take(200).collect();
+        let home = wang.household(&format!("民主街{n}号"), "张三", "12812348000").doc;
+        wang.set(home, "note", &text);
+    }
+    scene.settle(&[&wang]).await;
+    let mut xin = scene.phone("xin", Role::GridMember, grid).await;
+    let before = xin.link.count().down;
+    xin.link.cut_down_after(8_000);
+    xin.sync().await;
+    xin.close();
+    let files = std::fs::read_dir(xin.path.parent().unwrap()).unwrap().map(|file| std::fs::read(file.unwrap().path()).unwrap());
+    let zstd = [0x28, 0xb5, 0x2f, 0xfd];
+    assert!(files.into_iter().all(|file| !file.windows(4).any(|four| four == zstd)), "no part of a pack lies in clear");
+    xin.open();
+    scene.settle(&[&xin, &wang]).await;
+    let down = xin.link.count().down - before;
+    let size = std::fs::read_dir(scene.path("town").join("packs")).unwrap().map(|file| file.unwrap().metadata().unwrap().len()).max().unwrap();
+    assert!(size > 10_000 && down < size + 4_000, "{down} bytes came for a pack of {size}");
+    let _ = agree(scene.town(), &[&wang, &xin]);
+}

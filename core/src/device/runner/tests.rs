@@ -3,9 +3,11 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use super::super::sync::FIRST_WAIT_MS;
 use super::super::sync::tests::Seeded;
+use super::super::transport::Arrived;
 use super::*;
-use crate::domain::id::{Hash, StreamId};
+use crate::domain::id::StreamId;
 use crate::wire::frame;
+use crate::wire::sync::{Cursor, PackRef};
 
 /// A store that counts what it is asked and applies anything.
 #[derive(Debug, Default)]
@@ -13,6 +15,8 @@ struct ScriptedStore {
     prepared: AtomicU32,
     applied: AtomicU32,
     wiped: AtomicBool,
+    kept: Mutex<Vec<u8>>,
+    packs: Vec<PackRef>,
 }
 
 impl SyncStore for ScriptedStore {
@@ -22,10 +26,19 @@ impl SyncStore for ScriptedStore {
     }
     fn apply(&self, _: &Answer) -> Result<Applied, StoreFault> {
         self.applied.fetch_add(1, Ordering::SeqCst);
-        Ok(Applied::default())
+        Ok(Applied { packs: self.packs.clone(), ..Applied::default() })
     }
     fn apply_pack(&self, _: &[u8]) -> Result<Applied, StoreFault> {
         Ok(Applied::default())
+    }
+    fn kept_part(&self, _: Hash) -> Result<Vec<u8>, StoreFault> {
+        Ok(self.kept.lock().unwrap().clone())
+    }
+    fn keep_part(&self, _: Hash, at: u64, bytes: &[u8]) -> Result<(), StoreFault> {
+        let mut kept = self.kept.lock().unwrap();
+        kept.truncate(at as usize);
+        kept.extend_from_slice(bytes);
+        Ok(())
     }
     fn token(&self) -> Result<Option<Token>, StoreFault> {
         Ok(Some(Token([1; 16])))
@@ -43,6 +56,7 @@ struct ScriptedTransport {
     asked: Mutex<Vec<Instant>>,
     delay: Duration,
     lines: Mutex<VecDeque<Duration>>,
+    offsets: Mutex<Vec<u64>>,
     stranger: bool,
 }
 
@@ -68,8 +82,16 @@ impl Transport for ScriptedTransport {
     fn enrol(&self, _: Vec<u8>) -> super::super::transport::BoxFuture<'_, Result<Vec<u8>, TransportError>> {
         Box::pin(async { Err(TransportError::NoNetwork) })
     }
-    fn pack(&self, _: Token, _: StreamId, _: Hash, _: u64) -> super::super::transport::BoxFuture<'_, PackPart> {
-        Box::pin(async { PackPart { broke: Some(TransportError::NoNetwork), ..PackPart::default() } })
+    fn pack<'a>(&'a self, _: Token, _: StreamId, _: Hash, offset: u64, arrived: Arrived<'a>) -> super::super::transport::BoxFuture<'a, PackPart> {
+        Box::pin(async move {
+            self.offsets.lock().unwrap().push(offset);
+            // A kilobyte every 0.9 s, and never to the end.
+            for _ in 0..5 {
+                sleep(Duration::from_millis(900)).await;
+                arrived(&[7; 1000]);
+            }
+            std::future::pending().await
+        })
     }
     fn news(&self, _: Token) -> super::super::transport::BoxFuture<'_, Result<Box<dyn News>, TransportError>> {
         let line = self.lines.lock().unwrap().pop_front();
@@ -226,4 +248,32 @@ async fn the_background_ends_with_its_last_handle() {
     drop(other);
     sleep(Duration::from_secs(3600)).await;
     assert_eq!(transport.asked().len(), asked);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_app_that_is_killed_in_a_download_goes_on_with_it_when_it_starts_again() {
+    let at = Cursor { stream: StreamId::from_bytes([1; 16]), epoch: 1, seq: 40, chain: Hash::ZERO };
+    let pack = PackRef { at, size: 100_000, sha256: Hash([9; 32]) };
+    let store = Arc::new(ScriptedStore { packs: vec![pack], ..ScriptedStore::default() });
+    let transport = Arc::new(ScriptedTransport::default());
+    for kept in [4_000, 8_000] {
+        let runner = Runner::new(store.clone(), transport.clone(), Seeded::new(7), Handle::current(), Pace::default());
+        let round = runner.inner.round();
+        // Killed after five seconds: what came in the first four was kept.
+        assert!(timeout(Duration::from_millis(5_500), round).await.is_err());
+        assert_eq!(store.kept.lock().unwrap().len(), kept);
+    }
+    assert_eq!(*transport.offsets.lock().unwrap(), [0, 4_000]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_kept_and_does_not_fit_is_taken_up_once() {
+    let at = Cursor { stream: StreamId::from_bytes([1; 16]), epoch: 1, seq: 40, chain: Hash::ZERO };
+    let pack = PackRef { at, size: 10, sha256: Hash([9; 32]) };
+    let store = Arc::new(ScriptedStore { packs: vec![pack], kept: Mutex::new(vec![0; 11]), ..ScriptedStore::default() });
+    let transport = Arc::new(ScriptedTransport::default());
+    let runner = Runner::new(store.clone(), transport.clone(), Seeded::new(7), Handle::current(), Pace::default());
+    assert_eq!(runner.sync_once().await.wait.map(|wait| wait.reason), Some(WaitReason::BadAnswer));
+    assert!(timeout(Duration::from_secs(3), runner.inner.round()).await.is_err());
+    assert_eq!((transport.offsets.lock().unwrap().clone(), store.kept.lock().unwrap().len()), (vec![0], 2_000), "from its start, over what was kept");
 }

@@ -8,7 +8,7 @@ use rusqlite::{Connection, Transaction, params};
 use super::meta::{self, Identity, Renew};
 use super::observe::Touched;
 use super::project::View;
-use super::{Store, StoreError, outbox, purge, rebuild};
+use super::{Store, StoreError, outbox, part, purge, rebuild};
 use crate::domain::fact::{Body, Fact, FactKind};
 use crate::domain::id::{Hash, StreamId};
 use crate::wire::batch::ChangeItem;
@@ -139,6 +139,7 @@ impl Store {
                     work.applied.progress = true;
                     work.applied.more = true;
                 } else if at_head {
+                    part::forget(tx)?;
                     work.applied.purged += purge::sweep(tx, &mut work.touched)?;
                 }
                 Ok(())
@@ -197,6 +198,7 @@ impl Store {
                     purge::released(tx, item, at.stream)?;
                     purge::left(tx, &at)?;
                 }
+                part::forget(tx)?;
                 meta::put(tx, meta::TELL_STATE, &true)
             },
         )?;

@@ -18,6 +18,7 @@ mod observe;
 mod open;
 mod outbox;
 mod own;
+mod part;
 mod project;
 mod prove;
 mod purge;
@@ -283,8 +284,22 @@ impl Store {
         let env = self.inner.env.as_ref();
         self.inner.db.write(|tx| {
             let life: Option<u64> = meta::get(tx, meta::LIFE)?;
-            let tables =
-                ["search", "visits", "details", "households", "cases", "actions", "own", "batches", "facts", "held", "documents", "streams", "reference"];
+            let tables = [
+                "parts",
+                "search",
+                "visits",
+                "details",
+                "households",
+                "cases",
+                "actions",
+                "own",
+                "batches",
+                "facts",
+                "held",
+                "documents",
+                "streams",
+                "reference",
+            ];
             for table in tables.into_iter().chain(["lives", "grants", "meta"]) {
                 tx.execute(&format!("DELETE FROM {table}"), [])?;
             }

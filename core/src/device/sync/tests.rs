@@ -180,11 +180,11 @@ fn a_pack_is_gone_on_with_where_it_broke_off() {
     let named = Event::Applied(Applied { packs: vec![pack(&file)], ..Applied::default() });
     assert!(matches!(machine.handle(named), Some(Effect::FetchPack(_, 0))));
 
-    let first = PackPart { bytes: file[..10].to_vec(), total: Some(file.len() as u64), broke: Some(TransportError::NoNetwork) };
+    let first = PackPart { bytes: file[..10].to_vec(), total: Some(file.len() as u64), broke: Some(TransportError::NoNetwork), kept: false };
     assert_eq!(wait(machine.handle(Event::Pack(first))).reason, WaitReason::NoNetwork);
     assert!(matches!(machine.handle(Event::Due), Some(Effect::FetchPack(_, 10))));
 
-    let rest = PackPart { bytes: file[10..].to_vec(), total: Some(file.len() as u64), broke: None };
+    let rest = PackPart { bytes: file[10..].to_vec(), total: Some(file.len() as u64), broke: None, kept: false };
     assert!(matches!(machine.handle(Event::Pack(rest)), Some(Effect::ApplyPack(whole)) if whole == file));
     assert_eq!(ask(&mut machine, 2, Event::PackApplied(Applied::default())), Prepare { send_state: true, sign: false });
     machine.handle(answer(2));
@@ -200,7 +200,7 @@ fn a_pack_whose_session_ends_is_gone_on_with_after_signing() {
     machine.handle(answer(1));
     machine.handle(Event::Applied(Applied { packs: vec![pack(&file)], ..Applied::default() }));
     let unauthenticated = ErrorBody { kind: ErrorKind::Unauthenticated, reason: String::new(), retry_after_s: None };
-    let ended = PackPart { bytes: file[..600].to_vec(), total: Some(1000), broke: Some(TransportError::Refused(unauthenticated)) };
+    let ended = PackPart { bytes: file[..600].to_vec(), total: Some(1000), broke: Some(TransportError::Refused(unauthenticated)), kept: false };
     assert_eq!(ask(&mut machine, 2, Event::Pack(ended)), Prepare { send_state: false, sign: true });
     machine.handle(answer(2));
     let named = Event::Applied(Applied { packs: vec![pack(&file)], ..Applied::default() });
@@ -215,7 +215,7 @@ fn a_pack_that_is_not_what_was_named_is_thrown_away() {
         ask(&mut machine, 1, Event::Due);
         machine.handle(answer(1));
         machine.handle(Event::Applied(Applied { packs: vec![pack(&file)], ..Applied::default() }));
-        assert_eq!(wait(machine.handle(Event::Pack(PackPart { bytes, total, broke: None }))).reason, WaitReason::BadAnswer);
+        assert_eq!(wait(machine.handle(Event::Pack(PackPart { bytes, total, broke: None, kept: false }))).reason, WaitReason::BadAnswer);
         assert!(matches!(machine.handle(Event::Due), Some(Effect::FetchPack(_, 0))));
     }
 }
@@ -229,7 +229,7 @@ fn a_pack_that_is_bad_again_and_again_is_fetched_ever_more_rarely() {
     machine.handle(Event::Applied(Applied { packs: vec![pack(&file)], ..Applied::default() }));
     let mut waits = Vec::new();
     for _ in 0..12 {
-        waits.push(wait(machine.handle(Event::Pack(PackPart { bytes: vec![8; 100], total: Some(100), broke: None }))).ms);
+        waits.push(wait(machine.handle(Event::Pack(PackPart { bytes: vec![8; 100], total: Some(100), broke: None, kept: false }))).ms);
         machine.handle(Event::Due);
     }
     assert!(waits[0] <= FIRST_WAIT_MS && waits[11] >= BACKOFF_CAP_MS / 2, "{waits:?}");
@@ -315,6 +315,7 @@ fn events() -> impl Strategy<Value = Event> {
         bytes,
         total: right.then_some(4),
         broke,
+        kept: false,
     });
     prop_oneof![
         Just(Event::Due),

@@ -182,9 +182,9 @@ async fn a_pack_comes_in_parts_and_what_came_is_kept() {
         if from == 0 { Reply::Break(bytes) } else { Reply::Send(bytes) }
     });
     let transport = server.transport();
-    let first = transport.pack(Token([0xab; 16]), STREAM, Hash::ZERO, 0).await;
+    let first = transport.pack(Token([0xab; 16]), STREAM, Hash::ZERO, 0, &|_| ()).await;
     assert_eq!((first.bytes.as_slice(), first.total, first.broke), (&file[..1234], Some(5000), Some(TransportError::NoNetwork)));
-    let rest = transport.pack(Token([0xab; 16]), STREAM, Hash::ZERO, 1234).await;
+    let rest = transport.pack(Token([0xab; 16]), STREAM, Hash::ZERO, 1234, &|_| ()).await;
     assert_eq!((rest.bytes.as_slice(), rest.total, rest.broke), (&file[1234..], Some(5000), None));
     let request = String::from_utf8(server.requests.recv().unwrap()).unwrap();
     assert!(request.starts_with(&format!("GET /v1/packs/{STREAM}/{} HTTP/1.1\r\n", Hash::ZERO)), "{request}");
@@ -194,8 +194,10 @@ async fn a_pack_comes_in_parts_and_what_came_is_kept() {
 #[tokio::test]
 async fn a_server_without_ranges_costs_bytes_and_nothing_else() {
     let server = Server::start(|_| Reply::Send(http("200 OK", "", b"0123456789")));
-    let part = server.transport().pack(Token([1; 16]), STREAM, Hash::ZERO, 4).await;
+    let arrived = std::sync::Mutex::new(Vec::new());
+    let part = server.transport().pack(Token([1; 16]), STREAM, Hash::ZERO, 4, &|piece| arrived.lock().unwrap().extend_from_slice(piece)).await;
     assert_eq!((part.bytes.as_slice(), part.total, part.broke), (b"456789".as_slice(), Some(10), None));
+    assert_eq!(*arrived.lock().unwrap(), b"456789", "what is skipped is not shown either");
 }
 
 #[tokio::test]
