@@ -16,7 +16,6 @@ use fieldgrid_core::env::random;
 use fieldgrid_core::record::Command;
 use fieldgrid_core::wire::batch::{Batch, ChangeItem, Item};
 use fieldgrid_core::wire::entry::Entry;
-use fieldgrid_core::wire::error::ErrorKind;
 use fieldgrid_core::wire::suite::KeyPair;
 use fieldgrid_core::wire::sync::{BatchFault, PageEntry, StreamKind};
 use fieldgrid_core::wire::verdict::Verdict;
@@ -435,92 +434,6 @@ async fn a_decision_that_leaves_out_what_its_phone_was_given_is_stale() {
     let batch = desk.changes(vec![change]);
     desk.sync(&world.town, from_ref(&batch)).await;
     assert_eq!(desk.verdicts(&batch), [Verdict::Refused(Refusal::StaleSeen)]);
-}
-
-#[tokio::test]
-async fn what_a_revoked_device_still_sends_is_kept_aside() {
-    let world = World::new().await;
-    let mut member = world.phone(Role::GridMember, GRID).await;
-    let (_, change) = member.report(Some(GRID));
-    let (household, _, made) = member.household(GRID, "张三");
-    let visit = Item::Fact(member.visit(household));
-    let batch = member.seal(vec![Item::Change(change), Item::Change(made), visit]);
-    world.town.revoke(member.device).await.unwrap();
-    let session = member.token.take().unwrap();
-    assert_eq!(world.town.news(session).unwrap_err().kind, ErrorKind::Unauthenticated, "its sessions end");
-    assert_eq!(world.town.pack(session, member.stream, Hash::ZERO).await.unwrap_err().kind, ErrorKind::Unauthenticated);
-    let refused = member.ask(&world.town, &member.request(&[batch])).await.unwrap_err();
-    assert_eq!(refused.kind, ErrorKind::Revoked);
-    let phones = world.town.phones().unwrap();
-    let phone = phones.iter().find(|phone| phone.device == member.device).unwrap();
-    assert_eq!((phone.quarantined, phone.batches), (3, 1));
-    assert!(world.town.counts(area(TOWN)).unwrap().cases.is_empty());
-}
-
-#[tokio::test]
-async fn a_superseded_grant_counts_until_its_lease_ends() {
-    let world = World::new().await;
-    let mut member = world.phone(Role::GridMember, GRID).await;
-    let (_, change) = member.report(Some(GRID));
-    let batch = member.changes(vec![change]);
-    world.town.regrant(member.device, Role::GridMember, None, vec![area(OTHER_GRID)]).await.unwrap();
-    world.env.pass(std::time::Duration::from_secs(3 * 86_400));
-    member.token = None;
-    member.sync(&world.town, from_ref(&batch)).await;
-    assert_eq!(member.verdicts(&batch), [Verdict::Accepted], "it was right where it was done");
-    // Eight days on, what is sealed under it is too late; a report is still taken.
-    world.env.pass(std::time::Duration::from_secs(8 * 86_400));
-    member.token = None;
-    let (household, _, made) = member.household(GRID, "张三");
-    let (_, late) = member.report(Some(GRID));
-    let visit = Item::Fact(member.visit(household));
-    let batch = member.seal(vec![Item::Change(made), visit, Item::Change(late)]);
-    member.sync(&world.town, from_ref(&batch)).await;
-    let ended = Verdict::Refused(Refusal::GrantEnded);
-    assert_eq!(member.verdicts(&batch), [ended.clone(), ended, Verdict::Accepted]);
-}
-
-#[tokio::test]
-async fn an_ended_grant_is_not_kept_alive_by_the_phones_clock_or_by_naming_it() {
-    let world = World::new().await;
-    let mut member = world.phone(Role::GridMember, GRID).await;
-    let (doc, change) = member.report(Some(GRID));
-    let batch = member.changes(vec![change]);
-    member.sync(&world.town, from_ref(&batch)).await;
-    let granted = world.town.regrant(member.device, Role::GridMember, None, vec![area(OTHER_GRID)]).await.unwrap();
-    world.env.pass(std::time::Duration::from_secs(15 * 86_400));
-    member.token = None;
-    // Without an anchor, nothing says when it was sealed.
-    member.anchor = None;
-    let (_, _, made) = member.household(GRID, "张三");
-    let batch = member.changes(vec![made]);
-    member.sync(&world.town, from_ref(&batch)).await;
-    assert_eq!(member.verdicts(&batch), [Verdict::Refused(Refusal::GrantEnded)]);
-    // Done in the name of the old grant, sent under the new one.
-    let accepted = member.act(doc, ActionKind::Accept, accept(Some(GRID)));
-    member.grant = granted;
-    let batch = member.changes(vec![accepted]);
-    member.sync(&world.town, from_ref(&batch)).await;
-    assert_eq!(member.verdicts(&batch), [Verdict::Refused(Refusal::GrantEnded)]);
-}
-
-#[tokio::test]
-async fn what_waited_when_its_author_was_revoked_is_kept_aside() {
-    let world = World::new().await;
-    let mut author = world.phone(Role::GridMember, GRID).await;
-    let mut reader = world.phone(Role::GridMember, GRID).await;
-    let (doc, first) = author.report(Some(GRID));
-    reader.records.insert(doc, author.records[&doc].clone());
-    let supplement = reader.act(doc, ActionKind::Supplement, Fields { text: Some("补充".into()), ..Fields::default() });
-    let early = reader.changes(vec![supplement]);
-    reader.sync(&world.town, from_ref(&early)).await;
-    assert_eq!(reader.verdicts(&early), [Verdict::Waiting(first.change_hash())]);
-    world.town.revoke(reader.device).await.unwrap();
-    let batch = author.changes(vec![first]);
-    author.sync(&world.town, &[batch]).await;
-    let phones = world.town.phones().unwrap();
-    assert_eq!(phones.iter().find(|phone| phone.device == reader.device).unwrap().quarantined, 1);
-    assert_eq!(world.town.case(doc).unwrap().unwrap().row.actions, 1);
 }
 
 #[tokio::test]

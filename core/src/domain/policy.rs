@@ -54,6 +54,8 @@ codes! {
         RecordFull = 12 "record_full",
         /// The grant had ended.
         GrantEnded = 13 "grant_ended",
+        /// It was kept aside, and the centre's administrator did not let it in.
+        Rejected = 14 "rejected",
     }
 }
 
@@ -95,6 +97,10 @@ impl Refusal {
             Self::GrantEnded => (
                 "您的授权已到期。请到镇街中心重新入网,内容仍保存在本机。",
                 "Your authorisation has ended. Enrol again at the town centre; what you wrote is still on this phone.",
+            ),
+            Self::Rejected => (
+                "中心管理员审核后没有采纳。请联系镇街中心了解原因。",
+                "The centre's administrator looked at this and did not let it in. Ask the town centre why.",
             ),
             Self::Other(_) => (
                 "中心没有接收这一项,原因来自新版本。请更新应用查看。",

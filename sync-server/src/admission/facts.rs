@@ -11,14 +11,15 @@ use fieldgrid_core::wire::verdict::Verdict;
 use super::case::desk;
 use super::judge::Judge;
 use super::plan::{FactPlan, Target};
-use super::sender::{Right, Sender};
+use super::sender::{Beyond, Right, Sender};
 use crate::store::{Origin, Result, StreamKey};
 
 /// The verdict on a fact; what is let in goes into the plan.
 pub(super) fn judge(judge: &mut Judge<'_>, sender: &Sender, origin: Origin, fact: &Fact) -> Result<Verdict> {
     let grant = match &sender.right {
         Right::Revoked => return Ok(judge.fact_aside(sender, origin, fact)),
-        Right::None(refusal) | Right::Reports(_, refusal) => return Ok(Verdict::Refused(*refusal)),
+        Right::Reports(_, Beyond::Aside) => return Ok(judge.fact_aside(sender, origin, fact)),
+        Right::None(refusal) | Right::Reports(_, Beyond::Refused(refusal)) => return Ok(Verdict::Refused(*refusal)),
         Right::Grant(grant) => grant,
     };
     match &fact.body {

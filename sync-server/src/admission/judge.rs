@@ -18,7 +18,7 @@ use fieldgrid_core::wire::verdict::Verdict;
 
 use super::chain::{Checked, InPlace};
 use super::plan::{Admitted, DocPlan, Plan, Projection, Released};
-use super::sender::{Right, Sender};
+use super::sender::{Beyond, Right, Sender};
 use super::{case, facts, household as households};
 use crate::store::{DeviceRow, DocRow, HeldRow, Missing, Origin, Read, Result, Standing, StreamKey, Why};
 use crate::telemetry::metrics::{GATE_SECONDS, timed};
@@ -30,7 +30,7 @@ const MAX_QUARANTINED: (u32, u64) = (2_000, 16 << 20);
 
 /// Judges every item of the batches in their places.
 pub(super) fn judge(read: &dyn Read, device: &DeviceRow, checked: &Checked) -> Result<Plan> {
-    let mut judge = Judge { read, plan: Plan::default(), edits: BTreeMap::new(), facts: BTreeMap::new(), quota: Quota::of(read, device.id)? };
+    let mut judge = Judge::new(read, device.id)?;
     judge.plan.forked = checked.forked.then_some((device.id, device.stream));
     let mut verdicts: Vec<Vec<Verdict>> = checked.placed.iter().map(|placed| vec![Verdict::Accepted; placed.batch.items.len()]).collect();
     // One document at a time, so that no more than one is in memory; facts afterwards, when the areas of new documents are known.
@@ -51,16 +51,17 @@ pub(super) fn judge(read: &dyn Read, device: &DeviceRow, checked: &Checked) -> R
 }
 
 /// Place of an item in the request: (batch, item).
-type At = (usize, usize);
+pub(super) type At = (usize, usize);
 
 /// A change to judge.
-struct Work<'a> {
-    /// Its place in the request; none when it waited from before.
-    at: Option<At>,
-    change: ChangeItem,
-    origin: Origin,
-    sender: Arc<Sender>,
-    waited: Option<&'a HeldRow>,
+pub(super) struct Work<'a> {
+    /// Its place in the request; none when it was held from before.
+    pub(super) at: Option<At>,
+    pub(super) change: ChangeItem,
+    pub(super) origin: Origin,
+    pub(super) sender: Arc<Sender>,
+    /// As what it was held.
+    pub(super) waited: Option<&'a HeldRow>,
 }
 
 fn origin(placed: &InPlace, item: usize) -> Origin {
@@ -99,14 +100,23 @@ pub(super) struct Open {
     pub(super) admitted: Vec<Admitted>,
 }
 
-impl Judge<'_> {
+impl<'r> Judge<'r> {
+    pub(super) fn new(read: &'r dyn Read, device: DeviceId) -> Result<Self> {
+        Ok(Self { read, plan: Plan::default(), edits: BTreeMap::new(), facts: BTreeMap::new(), quota: Quota::of(read, device)? })
+    }
+
+    /// A document as it is stored, or as it would begin; none when this version cannot read it.
+    pub(super) fn open(&self, doc: DocId, begins_as: RecordKind) -> Result<Option<Open>> {
+        let row = self.read.doc(doc)?;
+        let stored = if row.is_some() { self.read.changes(doc)? } else { Vec::new() };
+        let record = Record::load(row.as_ref().map_or(begins_as, |row| row.kind), stored.iter().map(|(_, change)| change.raw.as_slice())).ok();
+        Ok(record.map(|record| Open { area: row.as_ref().map(|row| row.area), row, record, admitted: Vec::new() }))
+    }
+
     /// Judges the changes of one document.
     fn document(&mut self, doc: DocId, work: &[Work<'_>]) -> Result<Vec<(At, Verdict)>> {
         let mut verdicts = Vec::new();
-        let row = self.read.doc(doc)?;
-        let stored = if row.is_some() { self.read.changes(doc)? } else { Vec::new() };
-        let kind = row.as_ref().map_or_else(|| work.first().map_or(RecordKind::Case, |work| work.change.kind), |row| row.kind);
-        let Ok(record) = Record::load(kind, stored.iter().map(|(_, change)| change.raw.as_slice())) else {
+        let Some(mut open) = self.open(doc, work.first().map_or(RecordKind::Case, |work| work.change.kind))? else {
             // Of a newer version, or damaged here: an administrator decides; nothing is lost.
             for work in work {
                 let verdict = self.aside(work)?;
@@ -114,7 +124,6 @@ impl Judge<'_> {
             }
             return Ok(verdicts);
         };
-        let mut open = Open { area: row.as_ref().map(|row| row.area), row, record, admitted: Vec::new() };
         let mut waiting = self.read.waiting(doc)?;
         for work in work {
             let verdict = self.change(&mut open, work)?;
@@ -126,17 +135,23 @@ impl Judge<'_> {
             // At once: what comes next may stand on what is released.
             self.release(doc, &mut open, &mut waiting)?;
         }
+        self.done(doc, open)?;
+        Ok(verdicts)
+    }
+
+    /// The document goes into the plan, changed or not.
+    pub(super) fn done(&mut self, doc: DocId, open: Open) -> Result<()> {
         if open.admitted.is_empty() {
             self.plan.unchanged.push((doc, open.row.map(|row| row.heads)));
         } else {
             let plan = self.close(doc, open)?;
             self.plan.docs.push(plan);
         }
-        Ok(verdicts)
+        Ok(())
     }
 
     /// What waited in this document and need not any more.
-    fn release(&mut self, doc: DocId, open: &mut Open, waiting: &mut Vec<HeldRow>) -> Result<()> {
+    pub(super) fn release(&mut self, doc: DocId, open: &mut Open, waiting: &mut Vec<HeldRow>) -> Result<()> {
         while let Some(at) = waiting.iter().position(|held| held.missing.is_none_or(|missing| self.known(doc, open, missing))) {
             let held = waiting.remove(at);
             let Some(batch) = self.read.batch(held.origin.incarnation, held.origin.seq)? else { continue };
@@ -166,12 +181,12 @@ impl Judge<'_> {
     }
 
     /// The verdict on one change; what is let in goes into `open`.
-    fn change(&mut self, open: &mut Open, work: &Work<'_>) -> Result<Verdict> {
+    pub(super) fn change(&mut self, open: &mut Open, work: &Work<'_>) -> Result<Verdict> {
         let (change, sender) = (&work.change, &work.sender);
         let (grant, limited) = match &sender.right {
             Right::Revoked => return self.aside(work),
             Right::None(refusal) => return Ok(Verdict::Refused(*refusal)),
-            Right::Reports(grant, refusal) => (grant, Some(*refusal)),
+            Right::Reports(grant, beyond) => (grant, Some(*beyond)),
             Right::Grant(grant) => (grant, None),
         };
         if change.raw.len() > limits::MAX_CHANGE {
@@ -206,16 +221,16 @@ impl Judge<'_> {
                 Err(refusal) => return Ok(Verdict::Refused(refusal)),
             },
         };
-        if let Err(refusal) = self.permitted(open, sender, grant, limited, area, change, &admitted.command)? {
-            // Whoever has no business with the case adds nothing to it.
-            let stranger = matches!(refusal, Refusal::OutOfScope | Refusal::NotPermitted | Refusal::ForgedAuthor);
-            if let Command::Act(actions) = &admitted.command
-                && !stranger
-                && actions.iter().all(|action| action.seen.len() <= policy::MAX_LIST)
-            {
-                self.plan.stands_for.extend(actions.iter().map(|action| (change.doc, id(action), action.seen.clone())));
+        match self.permitted(open, sender, grant, limited, area, change, &admitted.command)? {
+            Ok(()) => {}
+            Err(Beyond::Aside) => return self.aside(work),
+            Err(Beyond::Refused(refusal)) => {
+                // Whoever has no business with the case adds nothing to it.
+                if !matches!(refusal, Refusal::OutOfScope | Refusal::NotPermitted | Refusal::ForgedAuthor) {
+                    self.stand_in(change.doc, &admitted.command);
+                }
+                return Ok(Verdict::Refused(refusal));
             }
-            return Ok(Verdict::Refused(refusal));
         }
         let actions = match &admitted.command {
             Command::Act(actions) => actions.iter().map(|action| (id(action), sender.interval(action.at))).collect(),
@@ -229,6 +244,15 @@ impl Judge<'_> {
         Ok(Verdict::Accepted)
     }
 
+    /// The actions of a refused change, each standing for what it had seen.
+    pub(super) fn stand_in(&mut self, doc: DocId, command: &Command) {
+        if let Command::Act(actions) = command
+            && actions.iter().all(|action| action.seen.len() <= policy::MAX_LIST)
+        {
+            self.plan.stands_for.extend(actions.iter().map(|action| (doc, id(action), action.seen.clone())));
+        }
+    }
+
     /// Policy, and R3.
     #[expect(clippy::too_many_arguments, reason = "everything a permission depends on")]
     fn permitted(
@@ -236,14 +260,16 @@ impl Judge<'_> {
         open: &Open,
         sender: &Sender,
         grant: &Grant,
-        limited: Option<Refusal>,
+        limited: Option<Beyond>,
         area: AreaCode,
         change: &ChangeItem,
         command: &Command,
-    ) -> Result<Result<(), Refusal>> {
+    ) -> Result<Result<(), Beyond>> {
         let actions = match (command, limited) {
-            (Command::EditHousehold(_), Some(refusal)) => return Ok(Err(refusal)),
-            (Command::EditHousehold(edits), None) => return Ok(edits.iter().try_for_each(|edit| policy::may_edit(grant, area, edit))),
+            (Command::EditHousehold(_), Some(beyond)) => return Ok(Err(beyond)),
+            (Command::EditHousehold(edits), None) => {
+                return Ok(edits.iter().try_for_each(|edit| policy::may_edit(grant, area, edit)).map_err(Beyond::Refused));
+            }
             (Command::Act(actions), _) => actions,
         };
         for action in actions {
@@ -254,23 +280,24 @@ impl Judge<'_> {
             let (grant, limited) = match &right {
                 None => (grant, limited),
                 Some(Right::Grant(own)) => (own, limited),
-                Some(Right::Reports(own, refusal)) => (own, limited.or(Some(*refusal))),
-                Some(Right::None(_) | Right::Revoked) => return Ok(Err(Refusal::GrantEnded)),
+                Some(Right::Reports(own, beyond)) => (own, limited.or(Some(*beyond))),
+                Some(Right::Revoked) => return Ok(Err(Beyond::Aside)),
+                Some(Right::None(refusal)) => return Ok(Err(Beyond::Refused(*refusal))),
             };
             let reports = matches!(action.kind, ActionKind::Report | ActionKind::Supplement);
-            if let Some(refusal) = limited.filter(|_| !reports) {
-                return Ok(Err(refusal));
+            if let Some(beyond) = limited.filter(|_| !reports) {
+                return Ok(Err(beyond));
             }
             let mut allowed = policy::may_act(grant, area, action);
             if let (Err(Refusal::OutOfScope), Some(row)) = (allowed, &open.row) {
                 let stood = case::stood(self.read, open, row, sender, change, action)?;
                 allowed = stood.into_iter().map(|area| policy::may_act(grant, area, action)).find(Result::is_ok).unwrap_or(allowed);
             }
-            if allowed.is_err() {
-                return Ok(allowed);
+            if let Err(refusal) = allowed {
+                return Ok(Err(Beyond::Refused(refusal)));
             }
             if case::stale(self.read, open, sender, change, action)? {
-                return Ok(Err(Refusal::StaleSeen));
+                return Ok(Err(Beyond::Refused(Refusal::StaleSeen)));
             }
         }
         Ok(Ok(()))

@@ -15,6 +15,7 @@ mod household;
 mod judge;
 mod number;
 mod plan;
+mod quarantine;
 mod sender;
 
 use std::sync::Arc;
@@ -32,6 +33,8 @@ use crate::telemetry::metrics as m;
 
 pub(crate) use apply::{SERIAL_FLOOR, fact, stored_verdict, stream_for};
 pub(crate) use number::day;
+pub use quarantine::{Aside, Decided};
+pub(crate) use quarantine::{decide, list};
 
 /// Lost races before the judging moves into the writer's lock.
 const TRIES: u32 = 3;

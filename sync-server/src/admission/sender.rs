@@ -17,6 +17,8 @@ pub(super) struct Sender {
     pub(super) header: BatchHeader,
     pub(super) right: Right,
     pub(super) received_ms: i64,
+    /// An administrator vouches for it: its grants count whatever became of them.
+    vouched: bool,
 }
 
 /// By what right a batch counts.
@@ -24,17 +26,26 @@ pub(super) struct Sender {
 pub(super) enum Right {
     /// By this grant.
     Grant(Grant),
-    /// By this grant, reports only, for this reason.
-    Reports(Grant, Refusal),
+    /// By this grant, reports only.
+    Reports(Grant, Beyond),
     /// None: everything in it is refused.
     None(Refusal),
     /// It was taken away: everything in it is kept aside.
     Revoked,
 }
 
+/// What becomes of what a right does not reach.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Beyond {
+    /// It is refused.
+    Refused(Refusal),
+    /// It is kept aside for an administrator.
+    Aside,
+}
+
 impl Sender {
     pub(super) fn of(read: &dyn Read, device: &DeviceRow, header: &BatchHeader, received_ms: i64) -> Result<Self> {
-        let sender = Self { device: device.id, stream: device.stream, header: header.clone(), right: Right::Revoked, received_ms };
+        let sender = Self { device: device.id, stream: device.stream, header: header.clone(), right: Right::Revoked, received_ms, vouched: false };
         let right = match read.grant(header.grant)? {
             _ if device.standing == Standing::Revoked => Right::Revoked,
             Some(row) if row.grant.device == device.id => sender.by(row, device.standing),
@@ -43,8 +54,19 @@ impl Sender {
         Ok(Self { right, ..sender })
     }
 
+    /// The sender of something that was kept aside, as an administrator decides about it.
+    pub(super) fn vouched(read: &dyn Read, device: &DeviceRow, header: &BatchHeader, received_ms: i64) -> Result<Self> {
+        let sender = Self { vouched: true, ..Self::of(read, device, header, received_ms)? };
+        let granted = read.grant(header.grant)?.filter(|row| row.grant.device == device.id);
+        let right = granted.map_or(Right::None(Refusal::ForgedAuthor), |row| sender.by(row, Standing::Active));
+        Ok(Self { right, ..sender })
+    }
+
     /// By what right something of this batch counts that was done under a grant.
     pub(super) fn by(&self, row: GrantRow, standing: Standing) -> Right {
+        if self.vouched {
+            return Right::Grant(row.grant);
+        }
         if row.revoked_ms.is_some() {
             return Right::Revoked;
         }
@@ -53,8 +75,10 @@ impl Sender {
         // When it was sealed is the phone's word: one more lease for the way here, by the server's own clock.
         let late = self.received_ms > end.saturating_add(row.grant.lease_ms);
         match standing {
-            _ if late || self.interval(self.header.sealed).earliest_ms > end => Right::Reports(row.grant, Refusal::GrantEnded),
-            Standing::ReportOnly => Right::Reports(row.grant, Refusal::ReportOnly),
+            _ if self.interval(self.header.sealed).earliest_ms > end => Right::Reports(row.grant, Beyond::Refused(Refusal::GrantEnded)),
+            // It may have been done in time, by a phone that was out of reach since: a person knows.
+            _ if late => Right::Reports(row.grant, Beyond::Aside),
+            Standing::ReportOnly => Right::Reports(row.grant, Beyond::Refused(Refusal::ReportOnly)),
             _ => Right::Grant(row.grant),
         }
     }

@@ -94,7 +94,7 @@ fn line(phone: &Phone, now_ms: i64) -> String {
 }
 
 /// How long ago, in one unit.
-fn ago(ms: i64) -> String {
+pub(super) fn ago(ms: i64) -> String {
     match ms.max(0) / 60_000 {
         0 => "now".to_owned(),
         minutes @ 1..120 => format!("{minutes}min"),

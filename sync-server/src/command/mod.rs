@@ -8,6 +8,7 @@ mod grids;
 mod import_divisions;
 mod invite;
 mod orgs;
+mod quarantine;
 mod restore;
 mod serve;
 mod verify;
@@ -20,6 +21,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
+use fieldgrid_core::domain::id::Hash;
 use fieldgrid_core::env::System;
 
 use crate::config::{self as settings, Common, ConfigError};
@@ -76,6 +78,9 @@ pub enum Command {
     /// List, revoke and approve phones · 设备.
     #[command(long_about = devices::LONG)]
     Devices(devices::Devices),
+    /// Decide about what was kept aside · 暂存待审.
+    #[command(long_about = quarantine::LONG)]
+    Quarantine(quarantine::Quarantine),
     /// Copy the town while it serves, and check the copy · 备份.
     #[command(long_about = backup::LONG)]
     Backup(backup::Backup),
@@ -114,6 +119,12 @@ pub enum Failure {
     /// What is stored does not fit together.
     #[error("{0} findings: restore the last backup")]
     Unverified(usize),
+    /// Nothing of this number is kept aside.
+    #[error("nothing of number {0} is kept aside: see `quarantine list`")]
+    NotAside(i64),
+    /// A piece builds on another.
+    #[error("{0} builds on change {1}, which is not here: decide about that one first, it stands before it in `quarantine list`")]
+    BuildsOn(i64, Hash),
     /// A file, a socket, the terminal.
     #[error("{what}: {source}")]
     Io {
@@ -186,6 +197,7 @@ async fn run(parsed: settings::Parsed, out: &mut dyn Write) -> Result<(), Failur
         Command::Orgs(orgs) => orgs.run(common, out).await,
         Command::Invite(invite) => invite.run(common, out).await,
         Command::Devices(devices) => devices.run(common, out).await,
+        Command::Quarantine(quarantine) => quarantine.run(common, out).await,
         Command::Backup(backup) => backup.run(common, out).await,
         Command::Restore(restore) => restore.run(common, out).await,
         Command::Verify(verify) => verify.run(common, out).await,

@@ -219,7 +219,9 @@ pub trait Read {
     fn waiting(&self, doc: DocId) -> Result<Vec<HeldRow>>;
     /// How many items of a device are held back, and their bytes together.
     fn held(&self, device: DeviceId, why: Why) -> Result<(u32, u64)>;
-    /// What is kept aside for an administrator.
+    /// An item that is held back.
+    fn held_item(&self, id: i64) -> Result<Option<HeldRow>>;
+    /// What is kept aside for an administrator, oldest first.
     fn quarantined(&self, limit: usize) -> Result<Vec<HeldRow>>;
     /// A state of a device.
     fn state(&self, device: DeviceId, hash: StateHash) -> Result<Option<StateRow>>;

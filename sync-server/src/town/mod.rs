@@ -1,6 +1,6 @@
 //! The town: store, admission and answers as one thing, for HTTP, the console and the commands.
 //!
-//! One file each: `keys`, `sync`, `enrol`, `places`, `console`, `verify`, `backup`, `news`.
+//! One file each: `keys`, `sync`, `enrol`, `places`, `quarantine`, `console`, `verify`, `backup`, `news`.
 
 mod backup;
 mod console;
@@ -8,6 +8,7 @@ mod enrol;
 mod keys;
 mod news;
 mod places;
+mod quarantine;
 mod sync;
 mod verify;
 
@@ -25,6 +26,8 @@ pub use backup::BackupReport;
 pub use console::{CaseDetail, Counts, Latest, Phone};
 pub use enrol::{CODE_VALID, InviteCode, InviteOrder};
 pub use verify::{Finding, Verified};
+
+pub use crate::admission::{Aside, Decided};
 
 use crate::admission::{Admission, AdmissionError};
 use crate::answer::{PackError, Packs};

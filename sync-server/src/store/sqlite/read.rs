@@ -270,6 +270,10 @@ impl<C: Connected> Read for C {
         Ok(self.one(text, (device.as_bytes(), why_code(why)), |row| Ok((row.get(0)?, number(row, 1)?)))?.unwrap_or_default())
     }
 
+    fn held_item(&self, id: i64) -> Result<Option<HeldRow>> {
+        self.one(&format!("{HELD} WHERE id = ?1"), [id], held_row)
+    }
+
     fn quarantined(&self, limit: usize) -> Result<Vec<HeldRow>> {
         self.all(&format!("{HELD} WHERE why = 2 ORDER BY id LIMIT ?1"), [limit as i64], held_row)
     }
