@@ -224,6 +224,15 @@ CREATE TABLE sessions (
 ) WITHOUT ROWID;
 CREATE INDEX sessions_device ON sessions (device);
 
+-- The signed requests that were answered, by the SHA-256 of what is signed: each opens one session. The last of each device; `at` counts up for each.
+CREATE TABLE signed_requests (
+    device BLOB NOT NULL REFERENCES devices (id),
+    hash   BLOB NOT NULL,
+    at     INTEGER NOT NULL,
+    PRIMARY KEY (device, hash)
+) WITHOUT ROWID;
+CREATE UNIQUE INDEX signed_requests_at ON signed_requests (device, at);
+
 -- The last states of each device, confirmed or foreseen.
 CREATE TABLE device_states (
     device    BLOB NOT NULL REFERENCES devices (id),

@@ -13,8 +13,9 @@ use fieldgrid_core::domain::grant::Role;
 use fieldgrid_core::domain::id::{Hash, StreamId};
 use fieldgrid_core::wire::batch::{ChangeItem, Item};
 use fieldgrid_core::wire::error::ErrorKind;
+use fieldgrid_core::wire::frame;
 use fieldgrid_core::wire::pack::Pack;
-use fieldgrid_core::wire::sync::{PageEntry, StreamKind, Token};
+use fieldgrid_core::wire::sync::{Authenticate, PageEntry, StreamKind, Token};
 use fieldgrid_core::wire::verdict::Verdict;
 use sync_server::town::{Town, TownOptions};
 
@@ -207,4 +208,19 @@ async fn own_words_of_batches_the_phone_does_not_claim_come_whole() {
     let answer = member.ask(&world.town, &request).await.unwrap();
     let grid = answer.pages.iter().find(|page| page.stream == member.stream_of(StreamKind::Grid)).unwrap();
     assert!(matches!(&grid.entries[0], PageEntry::Entry(entry) if entry.hash() == change.hash()));
+}
+
+#[tokio::test]
+async fn a_signed_request_is_answered_once() {
+    let world = World::new().await;
+    let mut member = world.phone(Role::GridMember, GRID).await;
+    member.token = None;
+    let framed = frame::wrap(&member.request(&[]).to_bytes(&Authenticate::Sign(member.device, &member.key)), 3);
+    assert!(world.town.sync(&framed).await.is_ok());
+    // Somebody has got hold of it.
+    let error = world.town.sync(&framed).await.unwrap_err();
+    assert_eq!((error.kind, error.retry_after_s), (ErrorKind::TooOften, Some(1)));
+    // The phone itself, restored or not, signs another.
+    let again = frame::wrap(&member.request(&[]).to_bytes(&Authenticate::Sign(member.device, &member.key)), 3);
+    assert!(world.town.sync(&again).await.is_ok());
 }

@@ -184,6 +184,12 @@ impl Request {
 }
 
 impl Received {
+    /// What makes this request the one it is: SHA-256 of what is authenticated. No two of a phone are equal, as each has a nonce of its own.
+    #[must_use]
+    pub fn hash(&self) -> Hash {
+        Hash::of(&[&self.payload])
+    }
+
     /// Whether the signature is the device's. A token is for the server to look up.
     #[must_use]
     pub fn signed_by(&self, key: &PublicKey) -> bool {

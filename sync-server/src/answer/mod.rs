@@ -28,8 +28,10 @@ pub(crate) struct Asked {
     pub(crate) device: DeviceRow,
     pub(crate) request: Request,
     pub(crate) outcome: Outcome,
-    /// The session that was opened for it.
+    /// The session that is opened for it, when it was signed.
     pub(crate) token: Option<Token>,
+    /// What makes it the one it is.
+    pub(crate) hash: Hash,
     pub(crate) now_ms: i64,
 }
 
@@ -48,7 +50,7 @@ pub(crate) struct Told {
 /// # Errors
 /// [`crate::store::StoreError`].
 pub(crate) fn answer(read: &dyn Read, signer: &dyn Signer, asked: &Asked, pack: &dyn Fn(&StreamRow) -> Option<PackRef>) -> Result<Told> {
-    let Asked { device, request, outcome, token, now_ms } = asked;
+    let Asked { device, request, outcome, token, now_ms, .. } = asked;
     let mut answer = Answer { nonce: request.nonce, now_ms: *now_ms, token: *token, rejections: outcome.rejections.clone(), ..Answer::default() };
     let life = read.latest_incarnation(device.id)?;
     let outbox = life.map(|life| OutboxHead { incarnation: life.id, seq: life.seq, hash: life.hash });

@@ -324,6 +324,8 @@ pub trait Write: Read {
     fn use_invite(&mut self, code: Hash, at_ms: i64) -> Result<bool>;
     /// Opens a session; the device's oldest beyond four end, and all that have run out.
     fn insert_session(&mut self, token: Hash, device: DeviceId, expires_ms: i64, now_ms: i64) -> Result<()>;
+    /// Uses a signed request of a device: false when it was used before. Of those before only the last `keep` are remembered.
+    fn use_signed(&mut self, device: DeviceId, hash: Hash, keep: u32) -> Result<bool>;
     /// Ends the sessions of a device.
     fn end_sessions(&mut self, device: DeviceId) -> Result<()>;
     /// Remembers a device's states; of earlier ones only the latest `keep` stay.

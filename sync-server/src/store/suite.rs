@@ -31,6 +31,7 @@ macro_rules! store_suite {
             a_new_life_closes_those_before,
             epochs_begin_where_the_streams_are,
             serials_go_on_above_the_floor,
+            a_signed_request_is_used_once,
             the_last_states_are_kept,
             grids_are_found_by_prefix,
         );
@@ -275,6 +276,14 @@ pub(crate) fn serials_go_on_above_the_floor(store: Arc<dyn Store>) {
     let next = |floor| store.write_blocking(move |tx| tx.next_serial(area("610702001"), "20260302", floor)).unwrap();
     assert_eq!([next(0), next(0), next(5_000), next(5_000), next(0)], [1, 2, 5_001, 5_002, 5_003]);
     assert_eq!(store.write_blocking(|tx| tx.next_serial(area("610702002"), "20260302", 0)), Ok(1));
+}
+
+pub(crate) fn a_signed_request_is_used_once(store: Arc<dyn Store>) {
+    begin(&store);
+    let id = device(&store);
+    let used = |n: u8| store.write_blocking(move |tx| tx.use_signed(id, Hash([n; 32]), 2)).unwrap();
+    assert_eq!([1, 2, 1, 2, 3, 2, 3].map(used), [true, true, false, false, true, false, false]);
+    assert!(used(1), "only the last two are remembered");
 }
 
 pub(crate) fn the_last_states_are_kept(store: Arc<dyn Store>) {

@@ -19,6 +19,8 @@ use crate::store::{DeviceRow, Read, Result as Stored, Standing, StoreError, Stre
 const LEVEL: i32 = 3;
 /// A device's last contact is noted to this many milliseconds.
 const HEARD_MS: i64 = 60_000;
+/// Signed requests remembered of each device. A phone signs about one a day.
+const SIGNED: u32 = 4_096;
 /// States remembered of each device: what it confirmed, and what it will be in after the last answers.
 const STATES: usize = 4;
 
@@ -31,6 +33,7 @@ impl Town {
         let received = frame::unwrap(framed).and_then(|body| Request::from_bytes(&body)).map_err(unreadable)?;
         let now_ms = self.env.wall_ms();
         let (device, signed, received) = self.authenticate(received, now_ms).await?;
+        let hash = received.hash();
         let mut request = received.request;
         let outcome = if request.batches.is_empty() {
             crate::admission::Outcome::default()
@@ -44,7 +47,7 @@ impl Town {
             return Err(revoked());
         }
         let token = signed.then(|| Token(random(&*self.env)));
-        let asked = Asked { device, request, outcome, token, now_ms };
+        let asked = Asked { device, request, outcome, token, hash, now_ms };
         let (asked, told) = self.answer(asked).await?.ok_or_else(revoked)?;
         self.remember(&asked, &told).await?;
         Ok(frame::wrap(&told.answer.to_bytes(), LEVEL))
@@ -130,10 +133,14 @@ impl Town {
             return Ok(());
         }
         let (states, packed, expires_ms) = (told.states.clone(), told.packed.clone(), now_ms + millis(self.options.session));
-        let token = asked.token.map(|token| Hash::of(&[&token.0]));
+        let (token, hash) = (asked.token.map(|token| Hash::of(&[&token.0])), asked.hash);
         let grown = self
             .store
             .write(move |tx| {
+                // Whoever copied a signed request from somewhere gets neither an answer nor a session for it.
+                if token.is_some() && !tx.use_signed(device.id, hash, SIGNED)? {
+                    return Ok(None);
+                }
                 if let Some(token) = token
                     && tx.device(device.id)?.is_some_and(|device| device.standing != Standing::Revoked)
                 {
@@ -145,10 +152,11 @@ impl Town {
                 if !states.is_empty() {
                     tx.put_states(device.id, &states, STATES)?;
                 }
-                follow_packs(tx, &device, &packed)
+                follow_packs(tx, &device, &packed).map(Some)
             })
             .await
-            .map_err(failed)?;
+            .map_err(failed)?
+            .ok_or_else(used)?;
         self.news.grown(&grown);
         Ok(())
     }
@@ -193,6 +201,10 @@ fn reads(read: &dyn Read, device: &DeviceRow, now_ms: i64) -> Stored<Vec<StreamR
 
 fn revoked() -> ErrorBody {
     refusal(ErrorKind::Revoked, "this device was revoked; what it sent is kept for the centre's administrator")
+}
+
+fn used() -> ErrorBody {
+    ErrorBody { retry_after_s: Some(1), ..refusal(ErrorKind::TooOften, "this signed request was answered before; sign another") }
 }
 
 fn unauthenticated() -> ErrorBody {

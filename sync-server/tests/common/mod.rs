@@ -294,7 +294,9 @@ impl Phone {
     pub fn request(&self, batches: &[Batch]) -> Request {
         let state = self.state();
         let batches = batches.iter().map(|batch| SealedBytes(batch.to_bytes())).collect();
-        Request { nonce: 1, state_hash: state.hash(), state: self.tell.then_some(state), batches, offers: vec![] }
+        // Small, so that sizes are always the same; a signed request is answered once.
+        let nonce = if self.token.is_some() { 1 } else { u32::from_be_bytes(random(&*self.env)) };
+        Request { nonce, state_hash: state.hash(), state: self.tell.then_some(state), batches, offers: vec![] }
     }
 
     pub async fn ask(&self, town: &Town, request: &Request) -> Result<Answer, ErrorBody> {

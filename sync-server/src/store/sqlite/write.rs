@@ -344,6 +344,18 @@ impl Write for Tx<'_> {
         .map(drop)
     }
 
+    fn use_signed(&mut self, device: DeviceId, hash: Hash, keep: u32) -> Result<bool> {
+        let used = self.run(
+            "INSERT INTO signed_requests (device, hash, at) SELECT ?1, ?2, coalesce(max(at), 0) + 1 FROM signed_requests WHERE device = ?1 ON CONFLICT DO NOTHING",
+            (device.as_bytes(), hash.0),
+        )?;
+        self.run(
+            "DELETE FROM signed_requests WHERE device = ?1 AND at <= (SELECT max(at) FROM signed_requests WHERE device = ?1) - ?2",
+            (device.as_bytes(), keep),
+        )?;
+        Ok(used == 1)
+    }
+
     fn end_sessions(&mut self, device: DeviceId) -> Result<()> {
         self.run("DELETE FROM sessions WHERE device = ?1", [device.as_bytes()]).map(drop)
     }
