@@ -224,18 +224,18 @@ impl Document {
     /// Own work that this change or edit confirms leaves the overlay; says whether it was the change itself. An edit that arrived under another change than
     /// the pending one is not done twice.
     fn settle(&mut self, db: &Connection, hash: Hash, edit: Hash) -> Result<bool, StoreError> {
-        let (mut own, mut other) = (false, false);
+        let (mut itself, mut other) = (false, false);
         for row in self.overlay.iter().filter(|row| row.change == hash || row.edit == edit) {
             own::drop_raw(db, row.n)?;
-            own |= row.change == hash;
+            itself |= row.change == hash;
             other |= row.change != hash;
             if row.change != hash && matches!(row.standing, Standing::New | Standing::Redo) {
                 own::set(db, row.n, Standing::Received, None, None)?;
             }
         }
         self.overlay.retain(|row| row.change != hash && row.edit != edit);
-        self.changed |= other;
-        Ok(own)
+        self.changed |= other | own::arrived(db, self.id, edit)?;
+        Ok(itself)
     }
 
     fn take(&mut self, raw: &[u8], hash: Hash, edit: Option<Hash>) -> bool {

@@ -208,6 +208,12 @@ pub(super) fn set(db: &Connection, n: i64, standing: Standing, reason: Option<Re
     Ok(())
 }
 
+/// The centre has an edit after all, by whatever change: it is neither to be done again nor to be decided about. Says whether it was.
+pub(super) fn arrived(db: &Connection, doc: DocId, edit: Hash) -> Result<bool, StoreError> {
+    let settled = "UPDATE own SET status = 2, reason = NULL, raw = NULL WHERE edit = ?1 AND doc = ?2 AND status IN (3, 4, 5)";
+    Ok(db.prepare_cached(settled)?.execute(params![edit.0, doc.as_bytes()])? > 0)
+}
+
 /// Takes a row's change out of the overlay: it is confirmed, or will never be.
 pub(super) fn drop_raw(db: &Connection, n: i64) -> Result<(), StoreError> {
     db.prepare_cached("UPDATE own SET raw = NULL WHERE n = ?1")?.execute([n])?;

@@ -198,11 +198,22 @@ impl Work<'_> {
         ])?;
         let rows = self
             .db
-            .prepare_cached(&format!("SELECT {}, item FROM own WHERE batch = ?1 AND status IN (1, 6, 7, 10) ORDER BY item", own::COLUMNS))?
+            .prepare_cached(&format!("SELECT {}, item FROM own WHERE batch = ?1 AND status IN (1, 6, 7, 8, 10) ORDER BY item", own::COLUMNS))?
             .query_map([n], |row| Ok((OwnRow::read(row)?, row.get::<_, u32>(11)?)))?
             .collect::<Result<Vec<_>, _>>()?;
         for (row, item) in rows {
-            self.settle(row, verdict.of(item), verdict.received_ms)?;
+            match (row.standing, verdict.of(item)) {
+                // It was given up for a redo, and got in all the same.
+                (Standing::Replaced, Verdict::Accepted | Verdict::AlreadyHeld) => {
+                    if let Some(doc) = row.doc.filter(|_| row.fact.is_none())
+                        && own::arrived(self.db, doc, row.edit)?
+                    {
+                        self.stale.insert(doc);
+                    }
+                }
+                (Standing::Replaced, _) => {}
+                (_, verdict_of) => self.settle(row, verdict_of, verdict.received_ms)?,
+            }
         }
         Ok(())
     }

@@ -297,3 +297,39 @@ fn two_equal_saves_of_one_moment_are_decided_about_one_by_one() {
     b.store.rebuild_projections().unwrap();
     assert_eq!(shown(&b, two.doc), Some(Some(received.interval)));
 }
+
+#[test]
+fn an_edit_that_failed_twice_and_arrived_all_the_same_is_not_for_a_person_to_decide() {
+    for by_stream in [true, false] {
+        let (mut town, (a, da), _) = pair();
+        let (saved, _) = a.household("民主街5号", "张三", "13812348000");
+        town.sync(&a, da);
+        let edit = a.set(saved.doc, "note", "有狗").edit;
+        let first = Arc::new(std::sync::Mutex::new(None));
+        let seen = first.clone();
+        let mut judge = move |item: &Item| {
+            seen.lock().unwrap().get_or_insert_with(|| item.clone());
+            Verdict::Stranded(Hash::ZERO)
+        };
+        town.sync_judged(&a, da, &mut judge);
+        assert_eq!((delivery(&a, saved.doc), field(&a, saved.doc, "note")), (DeliveryState::Decide, None));
+
+        // The first change got in: its author hears of it by the stream that it is in, or by a later verdict.
+        let (grid, own) = (town.grid.id, town.devices[&da].stream);
+        if by_stream {
+            town.push(grid, first.lock().unwrap().take().unwrap().into());
+        } else {
+            let verdicts = town.streams[&own].iter().filter_map(|placed| match &placed.entry {
+                Entry::Fact(Fact { kind: FactKind::Verdict, body: Body::Held(body), .. }) => minicbor::decode::<BatchVerdict>(body).ok(),
+                _ => None,
+            });
+            let said = verdicts.filter(|said| said.exceptions.len() == 1).min_by_key(|said| said.received_ms).unwrap();
+            town.state(own, FactKind::Verdict, None, &BatchVerdict { exceptions: Vec::new(), ..said });
+        }
+        town.sync(&a, da);
+        let rows: Vec<_> = a.store.edits(saved.doc).unwrap().into_iter().filter(|row| row.edit == edit).collect();
+        assert_eq!(rows.iter().map(|row| row.delivery.state).collect::<Vec<_>>(), [DeliveryState::Received], "by its stream: {by_stream}");
+        assert_eq!((delivery(&a, saved.doc), a.store.status().unwrap().refused), (DeliveryState::Received, 0));
+        assert!(!by_stream || field(&a, saved.doc, "note").as_deref() == Some("有狗"));
+    }
+}
