@@ -43,6 +43,8 @@ async fn verify_finds_what_was_changed() {
     assert!(matches!(found[..], [Finding::Verdict(_, 1)]));
     let found = tampered("UPDATE docs SET heads = zeroblob(32)").await;
     assert!(found.iter().all(|finding| matches!(finding, Finding::Document(_))) && found.len() == 2);
+    let found = tampered("UPDATE doc_streams SET left = joined + 1").await;
+    assert!(found.iter().all(|finding| matches!(finding, Finding::Stay(..))) && found.len() == 4);
 }
 
 #[tokio::test]

@@ -4,13 +4,13 @@ use std::fmt;
 
 use fieldgrid_core::domain::id::{DocId, Hash, Incarnation, StreamId};
 use fieldgrid_core::wire::batch::BatchHeader;
-use fieldgrid_core::wire::entry::chain;
+use fieldgrid_core::wire::entry::{Entry, chain};
 use fieldgrid_core::wire::suite::{Purpose, verify};
 
 use super::console::record;
 use super::{Town, TownError};
 use crate::admission::stored_verdict;
-use crate::store::{DeviceRow, IncarnationRow, Read, Result as Stored, StreamRow};
+use crate::store::{DeviceRow, DocStream, IncarnationRow, Read, Result as Stored, StreamRow};
 
 /// Rows read at once.
 const ROWS: usize = 512;
@@ -30,6 +30,8 @@ pub enum Finding {
     Verdict(Incarnation, u64),
     /// A document does not load, or its heads are not those of its changes.
     Document(DocId),
+    /// A document's stay in a stream is not what the stream's entries say.
+    Stay(DocId, StreamId),
 }
 
 impl fmt::Display for Finding {
@@ -41,6 +43,7 @@ impl fmt::Display for Finding {
             Self::Batch(incarnation, seq) => write!(f, "batch {seq} of {incarnation}: signature, hash or place does not fit"),
             Self::Verdict(incarnation, seq) => write!(f, "batch {seq} of {incarnation}: no verdict on it"),
             Self::Document(doc) => write!(f, "document {doc}: does not load to its heads"),
+            Self::Stay(doc, stream) => write!(f, "document {doc}: stream {stream} does not say that it came or left where it is said to have"),
         }
     }
 }
@@ -84,9 +87,32 @@ impl Town {
             if heads.as_ref() != Some(&doc.heads) {
                 verified.findings.push(Finding::Document(doc.id));
             }
+            for stay in read.stays(doc.id)? {
+                if !vouched(&*read, doc.id, &stay)? {
+                    verified.findings.push(Finding::Stay(doc.id, stay.stream));
+                }
+            }
         }
         Ok(verified)
     }
+}
+
+/// Whether a stream's entries say that the document came and left where its stay does.
+fn vouched(read: &dyn Read, doc: DocId, stay: &DocStream) -> Stored<bool> {
+    let at = |seq: u64| -> Stored<Option<Entry>> {
+        let placed = read.placed(stay.stream, seq.saturating_sub(1), 1)?.into_iter().find(|placed| placed.seq == seq);
+        Ok(placed.and_then(|placed| read.entry(placed.entry).ok()))
+    };
+    let came = match at(stay.joined)? {
+        Some(Entry::Change(change)) => change.doc == doc,
+        Some(Entry::Join(join)) => join.doc == doc,
+        _ => false,
+    };
+    let left = match stay.left {
+        Some(left) => matches!(at(left)?, Some(Entry::Leave(leave)) if leave.doc == doc && left > stay.joined),
+        None => true,
+    };
+    Ok(came && left)
 }
 
 impl Verified {
