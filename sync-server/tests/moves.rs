@@ -186,3 +186,28 @@ async fn a_pack_holds_nothing_of_what_has_left() {
     assert!(second.facts.values().all(|fact| fact.subject != Some(doc)), "not even its number");
     assert_eq!(stays(&second, second.stream_of(StreamKind::Grid), doc), [""; 0], "a new pack, past the leave");
 }
+
+#[tokio::test]
+async fn what_was_done_where_a_case_was_seen_to_lie_counts_also_when_all_of_it_comes_at_once() {
+    let world = World::new().await;
+    let mut member = world.phone(Role::GridMember, GRID).await;
+    let mut neighbour = world.phone(Role::GridMember, OTHER_GRID).await;
+    let mut desk = world.phone(Role::TownDispatcher, TOWN).await;
+    // A town that was lost had told them of each other's work; this one hears of it in another order.
+    let (doc, reported) = member.report(Some(GRID));
+    desk.records.insert(doc, member.records[&doc].clone());
+    let accepted = desk.act(doc, ActionKind::Accept, accept(Some(OTHER_GRID)));
+    neighbour.records.insert(doc, desk.records[&doc].clone());
+    let noted = neighbour.act(doc, ActionKind::Supplement, text("已到现场"));
+    desk.records.insert(doc, neighbour.records[&doc].clone());
+    let moved = desk.act(doc, ActionKind::Edit, Fields { grid: Some(GRID.parse().unwrap()), ..Fields::default() });
+    let (first, second) = (desk.changes(vec![accepted, moved]), neighbour.changes(vec![noted]));
+    desk.sync(&world.town, &[first]).await;
+    neighbour.sync(&world.town, from_ref(&second)).await;
+    let batch = member.changes(vec![reported]);
+    member.sync(&world.town, &[batch]).await;
+    neighbour.sync(&world.town, &[]).await;
+    assert_eq!(neighbour.verdicts(&second), [Verdict::Accepted]);
+    desk.sync(&world.town, &[]).await;
+    assert_eq!(desk.actions(doc).len(), 4);
+}

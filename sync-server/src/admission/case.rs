@@ -14,7 +14,7 @@ use fieldgrid_core::wire::batch::ChangeItem;
 use super::judge::{Open, past};
 use super::plan::{DocPlan, Projection};
 use super::sender::Sender;
-use crate::store::{CaseRow, DocRow, Missing, Read, Result, StreamKey};
+use crate::store::{CaseRow, Missing, Read, Result, StreamKey};
 
 /// Characters of a report that stand in for a missing title in lists.
 const TITLE_CHARS: usize = 30;
@@ -54,14 +54,14 @@ fn stranded_before(read: &dyn Read, change: &ChangeItem) -> Result<bool> {
 /// The areas that the case lay in when the action's author wrote: of the streams that it was in at the positions in his header, and as the actions that he had
 /// seen placed it, which a restored server may be told of after his. Who had not read that it left an area was still in charge of it.
 /// What the server itself had stranded is redone later than it was written.
-pub(super) fn stood(read: &dyn Read, open: &Open, row: &DocRow, sender: &Sender, change: &ChangeItem, action: &Action) -> Result<Vec<AreaCode>> {
+pub(super) fn stood(read: &dyn Read, open: &Open, sender: &Sender, change: &ChangeItem, action: &Action) -> Result<Vec<AreaCode>> {
     let redone = stranded_before(read, change)?;
     let (mut areas, mut gone) = (Vec::new(), Vec::new());
-    for stay in read.stays(row.id)? {
+    for stay in read.stays(change.doc)? {
         let Some(position) = sender.header.positions.iter().find(|position| position.stream == stay.stream) else { continue };
         let through = known_through(read, position)?;
         // Its own author had it before it was in any stream.
-        let came = stay.joined <= through || row.author == sender.device;
+        let came = stay.joined <= through || open.row.as_ref().is_some_and(|row| row.author == sender.device);
         let left = stay.left.is_some_and(|left| left <= through) && !redone;
         let area = read.stream(stay.stream)?.and_then(|stream| stream.key.area());
         if left { gone.extend(area) } else { areas.extend(area.filter(|_| came)) }

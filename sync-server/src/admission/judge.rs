@@ -289,8 +289,8 @@ impl<'r> Judge<'r> {
                 return Ok(Err(beyond));
             }
             let mut allowed = policy::may_act(grant, area, action);
-            if let (Err(Refusal::OutOfScope), Some(row)) = (allowed, &open.row) {
-                let stood = case::stood(self.read, open, row, sender, change, action)?;
+            if allowed == Err(Refusal::OutOfScope) {
+                let stood = case::stood(self.read, open, sender, change, action)?;
                 allowed = stood.into_iter().map(|area| policy::may_act(grant, area, action)).find(Result::is_ok).unwrap_or(allowed);
             }
             if let Err(refusal) = allowed {
