@@ -10,11 +10,12 @@ use std::time::Duration;
 use common::{GRID, Still, TOWN, World, accept, area, dispatch, report};
 use fieldgrid_core::device::store::{DeliveryState, OpenOptions, Prepare, Store};
 use fieldgrid_core::domain::action::{ActionKind, Fields};
+use fieldgrid_core::domain::case::{RULES, State, compose};
 use fieldgrid_core::domain::fact::{Visit, VisitKind, VisitResult};
 use fieldgrid_core::domain::grant::Role;
 use fieldgrid_core::domain::household::{self, HouseholdEdit, Value};
 use fieldgrid_core::domain::id::{DocId, FactId};
-use fieldgrid_core::env::random;
+use fieldgrid_core::env::{Environment, random};
 use fieldgrid_core::record::Command;
 use fieldgrid_core::wire::enrol::{EnrolAnswer, EnrolRequest};
 use fieldgrid_core::wire::frame;
@@ -243,4 +244,33 @@ async fn a_first_load_is_a_pack_with_everything_in_it() {
     assert_eq!(head.store.records().unwrap().len(), 80);
     assert_eq!(head.store.sensitive_value(homes[79].1).unwrap().as_deref(), Some("610799198001010017"));
     agree(&town, &[&member, &head]);
+}
+
+#[tokio::test]
+async fn a_case_that_many_wrote_on_at_once_can_still_be_acted_on() {
+    let world = World::new().await;
+    let town = Arc::clone(&world.town);
+    let mut member = Real::enrol(&town, &world, "member", Role::GridMember, GRID).await;
+    let mut desk = Real::enrol(&town, &world, "desk", Role::TownDispatcher, TOWN).await;
+    let case = member.store.act(None, ActionKind::Report, report(Some(GRID))).unwrap().doc;
+    let seen = member.store.case(case).unwrap().unwrap().case.unwrap();
+    let author = member.store.enrolled().unwrap().grant.author();
+    let note = |n: usize| {
+        let fields = Fields { text: Some(format!("补充{n}")), ..Fields::default() };
+        compose(&seen, author.clone(), world.env.stamp(), ActionKind::Supplement, fields, RULES).action
+    };
+    for n in 0..10 {
+        member.store.save(case, &Command::Act((0..16).map(|m| note(16 * n + m)).collect())).unwrap();
+    }
+    member.sync(&town).await;
+    desk.sync(&town).await;
+    let heads = |phone: &Real| phone.store.case(case).unwrap().unwrap().case.unwrap().frontier.len();
+    assert_eq!(heads(&desk), 160, "more than one action may name as seen");
+    desk.store.act(Some(case), ActionKind::Accept, accept(Some(GRID))).unwrap();
+    desk.sync(&town).await;
+    assert_eq!((heads(&desk), desk.store.status().unwrap().refused), (1, 0));
+    let detail = desk.store.case(case).unwrap().unwrap();
+    assert_eq!((detail.row.delivery.state, detail.case.unwrap().state), (DeliveryState::Received, State::Accepted));
+    member.sync(&town).await;
+    agree(&town, &[&member, &desk]);
 }

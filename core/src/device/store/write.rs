@@ -101,6 +101,7 @@ impl Store {
                 (None, ActionKind::Report) => self.new_doc(),
                 (None, _) => return Err(SaveError::NoSuchRecord),
             };
+            gather(db, self, context, doc, touched)?;
             let action = compose(db, self, identity, doc, kind, fields)?;
             save(db, self, context, doc, &Command::Act(vec![action]), touched)
         })
@@ -171,6 +172,7 @@ impl Store {
             if opens && !Document::find(db, doc)?.is_some_and(|document| document.is_confirmed()) {
                 return Err(SaveError::NoSuchRecord);
             }
+            gather(db, self, context, doc, touched)?;
             let notes = words(&actions)
                 .into_iter()
                 .map(|text| compose(db, self, identity, doc, ActionKind::Supplement, Fields { text: Some(text), ..Fields::default() }))
@@ -309,6 +311,22 @@ fn only_reports(command: &Command) -> bool {
         Command::EditHousehold(_) => false,
     }
 }
+
+/// An action names as seen what nobody has seen yet, up to a limit. Where more were written at once, notes that name a part each come first: otherwise nobody
+/// could act on the case any more.
+fn gather(db: &Connection, store: &Store, context: &Context, doc: DocId, touched: &mut Touched) -> Result<(), SaveError> {
+    let identity = context.identity.as_ref().ok_or(SaveError::NotEnrolled)?;
+    while let Some(mut case) = super::query::folded(db, doc)?.filter(|case| case.frontier.len() > policy::MAX_LIST) {
+        case.frontier.truncate(policy::MAX_LIST);
+        let fields = Fields { text: Some(GATHERED.to_owned()), ..Fields::default() };
+        let note = case::compose(&case, identity.grant.author(), store.inner.env.stamp(), ActionKind::Supplement, fields, RULES).action;
+        save(db, store, context, doc, &Command::Act(vec![note]), touched)?;
+    }
+    Ok(())
+}
+
+/// What a note says that only takes together what was written at once.
+const GATHERED: &str = "已阅以上同时提交的内容 · Read what was written at the same time";
 
 fn compose(db: &Connection, store: &Store, identity: &Identity, doc: DocId, kind: ActionKind, fields: Fields) -> Result<Action, SaveError> {
     let case = super::query::folded(db, doc)?;
