@@ -1,6 +1,7 @@
 //! Case numbers (`domain.md` §8): given at the effective acceptance, never on a phone.
 
 use fieldgrid_core::domain::area::AreaCode;
+use fieldgrid_core::domain::time::Date;
 
 /// `HZ` + 9-digit town + `yyyymmdd` in China's time + 4-digit serial.
 pub(super) fn of(town: AreaCode, day: &str, serial: u32) -> String {
@@ -12,16 +13,7 @@ pub(crate) fn day(now_ms: i64) -> String {
     const DAY_MS: i64 = 86_400_000;
     const CHINA_MS: i64 = 8 * 3_600_000;
     let days = (now_ms + CHINA_MS).div_euclid(DAY_MS);
-    // Civil date from days since 1970 (Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms").
-    let shifted = days + 719_468;
-    let era = shifted.div_euclid(146_097);
-    let day_of_era = shifted.rem_euclid(146_097);
-    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted_month = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
-    let year = year_of_era + era * 400 + i64::from(month <= 2);
+    let Date { year, month, day } = Date::from_days(days);
     format!("{year:04}{month:02}{day:02}")
 }
 
