@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
 use zeroize::Zeroizing;
 
@@ -80,10 +81,15 @@ impl Database {
         Ok(result)
     }
 
+    /// Whether another writer waits.
+    pub(super) fn is_awaited(&self) -> bool {
+        self.waiting.load(Ordering::SeqCst) > 0
+    }
+
     /// Lets a waiting writer in between two steps of a long piece of work: a mutex is not fair, and a save is not to wait for a whole page.
     pub(super) fn let_others_write(&self) {
         for _ in 0..20 {
-            if self.waiting.load(Ordering::SeqCst) == 0 {
+            if !self.is_awaited() {
                 return;
             }
             std::thread::sleep(Duration::from_millis(1));
@@ -125,6 +131,8 @@ pub(super) fn connect(path: &Path, key: &[u8; 32], flags: OpenFlags) -> Result<C
     connection.execute_batch(&pragma)?;
     connection.busy_timeout(BUSY)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    // Else a value that is compared with a partial index's column makes SQLite prepare the statement anew whenever it is bound: 7 % of applying an answer.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.execute_batch("PRAGMA foreign_keys = ON; PRAGMA secure_delete = ON; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -8000;")?;
     Ok(connection)
 }
@@ -132,7 +140,7 @@ pub(super) fn connect(path: &Path, key: &[u8; 32], flags: OpenFlags) -> Result<C
 /// Makes an opened connection the one that writes. Changes the file, so it comes after every check.
 pub(super) fn make_writer(connection: &Connection) -> Result<(), rusqlite::Error> {
     connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
-    connection.execute_batch("PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 1000;")
+    connection.execute_batch("PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 4000;")
 }
 
 pub(super) fn code(error: &rusqlite::Error) -> Option<ErrorCode> {
