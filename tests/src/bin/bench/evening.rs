@@ -124,9 +124,19 @@ async fn town(stage: &Stage, run: usize) -> Outcome<Town> {
         pushed.push(push.await??);
     }
     let at = started.elapsed();
+    let spent = || Ok::<_, crate::Failure>((process::cpu(std::process::id())?, process::cpu(server.pid())?));
+    let spent_before = spent()?;
     desk.sync(Speed::default()).await?;
     let took = started.elapsed();
-    note(&format!("  pushed after {} ms, pulled after {} ms", at.as_millis(), took.as_millis()));
+    let spent_after = spent()?;
+    let (phone, centre) = (spent_after.0.saturating_sub(spent_before.0), spent_after.1.saturating_sub(spent_before.1));
+    note(&format!(
+        "  pushed after {} ms, pulled after {} ms; of the pull {} ms of CPU at the phone, {} at the server",
+        at.as_millis(),
+        took.as_millis(),
+        phone.as_millis(),
+        centre.as_millis()
+    ));
 
     let cpu = process::cpu(server.pid())?.saturating_sub(cpu);
     phones.iter().try_for_each(Phone::check_delivered)?;
