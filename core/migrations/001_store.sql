@@ -20,7 +20,8 @@ CREATE TABLE lives (
 ) STRICT;
 
 -- The streams the device reads, how far it read them, and the server's signed word for that. `left_seq` is where the last record left the stream; should a
--- restored server not know of that, the stream is to be read from its start again (`reread`).
+-- restored server not know of that, the stream is to be read from its start again (`reread`). `receiving` is the stream's last word on when the server
+-- received what follows: CBOR of an interval.
 CREATE TABLE streams (
     stream BLOB PRIMARY KEY,
     kind   INTEGER NOT NULL,
@@ -31,7 +32,8 @@ CREATE TABLE streams (
     chain  BLOB NOT NULL,
     proof  BLOB,
     left_seq INTEGER NOT NULL DEFAULT 0,
-    reread   INTEGER NOT NULL DEFAULT 0
+    reread   INTEGER NOT NULL DEFAULT 0,
+    receiving BLOB
 ) STRICT, WITHOUT ROWID;
 
 -- Which streams hold a document or a fact. What none holds is purged once own work on it is delivered.

@@ -207,7 +207,7 @@ async fn own_words_of_batches_the_phone_does_not_claim_come_whole() {
     request.state = Some(before);
     let answer = member.ask(&world.town, &request).await.unwrap();
     let grid = answer.pages.iter().find(|page| page.stream == member.stream_of(StreamKind::Grid)).unwrap();
-    assert!(matches!(&grid.entries[0], PageEntry::Entry(entry) if entry.hash() == change.hash()));
+    assert!(matches!(&grid.entries[1], PageEntry::Entry(entry) if entry.hash() == change.hash()), "after the word on when it was received");
 }
 
 #[tokio::test]

@@ -20,17 +20,17 @@ pub struct CaseNumber {
     pub number: String,
 }
 
-/// Body of [`FactKind::Received`](super::fact::FactKind::Received): when the server received these actions. Without a subject: one fact names
-/// the actions of all cases that a batch brought into a stream.
+/// Body of [`FactKind::Received`](super::fact::FactKind::Received): when the server received actions. Without a subject. The interval holds the true
+/// time of doing; it ends with the receipt.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
-#[cbor(array)]
-pub struct Received {
-    /// The interval that holds the true time of doing; it ends with the receipt.
+pub enum Received {
+    /// Every action that a change after this brings into the stream, up to the next such fact. An action's id is 16 bytes that nothing compresses, and the
+    /// reader has it in the change.
     #[n(0)]
-    pub interval: Interval,
-    /// The actions.
+    Next(#[n(0)] Interval),
+    /// These: of a case that joins the stream with its history.
     #[n(1)]
-    pub actions: Vec<ActionId>,
+    These(#[n(0)] Interval, #[n(1)] Vec<ActionId>),
 }
 
 /// Body of [`FactKind::StandsFor`](super::fact::FactKind::StandsFor); the subject is the case. The change that held these actions was refused:

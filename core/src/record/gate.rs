@@ -77,6 +77,13 @@ pub fn inspect(raw: &[u8]) -> Result<ChangeInfo, GateError> {
     Chunk::read(raw).map(|chunk| chunk.info)
 }
 
+/// The ids of the actions that a change puts into a case, as its keys name them; none of a change that no typed command writes.
+#[must_use]
+pub fn actions(raw: &[u8]) -> Vec<ActionId> {
+    let puts = Chunk::read(raw).and_then(|chunk| puts(RecordKind::Case, &chunk)).unwrap_or_default();
+    puts.iter().filter(|put| put.container == Container::Actions).filter_map(|put| put.key.parse().ok()).collect()
+}
+
 /// Lets a raw change of `actor` into a copy of `record`, or says why not. `record` is untouched; a panic inside Automerge is an error.
 ///
 /// # Errors

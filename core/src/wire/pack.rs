@@ -1,14 +1,17 @@
 //! Area packs: everything a stream holds at a position, compressed well once. `GET /v1/packs/{stream}/{sha256}`, range-resumable.
 
+use std::collections::BTreeMap;
+
 use minicbor::{Decode, Encode};
 
 use super::error::WireError;
 use super::frame::unzstd;
 use super::suite::{PublicKey, Purpose, Signature, Signer, verify};
-use super::sync::{Cursor, SealedBytes};
+use super::sync::{Cursor, SealedBytes, some};
 use super::{changes, decode, encode};
 use crate::domain::fact::Fact;
 use crate::domain::id::{DocId, Hash};
+use crate::domain::time::Interval;
 use crate::record::RecordKind;
 
 /// Longest pack after decompression, bytes.
@@ -36,6 +39,8 @@ pub struct PackDoc {
     pub changes: Vec<Vec<u8>>,
     /// Edit ids of the changes that are redos: (index, edit).
     pub edits: Vec<(u32, Hash)>,
+    /// Of a case, for each change: when the server received its actions, where the stream says so. Empty when it says so of none.
+    pub received: Vec<Option<Interval>>,
 }
 
 impl Pack {
@@ -55,9 +60,26 @@ impl Pack {
     pub(super) fn plain_body(&self) -> Vec<u8> {
         let chunks: Vec<&[u8]> = self.docs.iter().flat_map(|doc| doc.changes.iter().map(Vec::as_slice)).collect();
         let count = |len: usize| u32::try_from(len).unwrap_or(u32::MAX);
-        let docs = self.docs.iter().map(|doc| encode(DocHead(doc.doc, doc.kind, count(doc.changes.len()), (!doc.edits.is_empty()).then(|| doc.edits.clone()))));
-        let rows: Vec<_> = docs.chain(self.facts.iter().map(encode)).collect();
-        encode(Body { docs: count(self.docs.len()), contents: SealedBytes(changes::pack(&chunks, &rows)) })
+        let mut receipts: Vec<Interval> = Vec::new();
+        let mut numbers: BTreeMap<(i64, i64), u32> = BTreeMap::new();
+        let mut number = |received: &Option<Interval>| {
+            received.map_or(0, |interval| {
+                *numbers.entry((interval.earliest_ms, interval.latest_ms)).or_insert_with(|| {
+                    receipts.push(interval);
+                    count(receipts.len())
+                })
+            })
+        };
+        let docs: Vec<_> = self
+            .docs
+            .iter()
+            .map(|doc| {
+                let received: Vec<u32> = doc.received.iter().map(&mut number).collect();
+                encode(DocHead(doc.doc, doc.kind, count(doc.changes.len()), some(doc.edits.clone()), some(received)))
+            })
+            .collect();
+        let rows: Vec<_> = docs.into_iter().chain(self.facts.iter().map(encode)).collect();
+        encode(Body { docs: count(self.docs.len()), contents: SealedBytes(changes::pack(&chunks, &rows)), receipts: some(receipts) })
     }
 
     /// Reads and verifies a file.
@@ -77,14 +99,17 @@ impl Pack {
             return Err(WireError::Unverified("pack contents"));
         }
         let plain = unzstd(&body.0, MAX_PACK_PLAIN)?;
-        let Body { docs, contents } = decode(&plain, "pack body")?;
+        let Body { docs, contents, receipts } = decode(&plain, "pack body")?;
+        let receipts = receipts.unwrap_or_default();
         let run = changes::unpack(&contents.0, MAX_PACK_PLAIN)?;
         let (docs, facts) = run.rows.split_at_checked(docs as usize).ok_or(WireError::Malformed("pack"))?;
         let mut chunks = run.changes.into_iter();
         let docs = docs.iter().map(|row| {
-            let DocHead(doc, kind, count, edits) = decode(row, "pack document")?;
+            let DocHead(doc, kind, count, edits, received) = decode(row, "pack document")?;
             let changes = (0..count).map(|_| chunks.next().ok_or(WireError::Malformed("pack"))).collect::<Result<_, _>>()?;
-            Ok(PackDoc { doc, kind, changes, edits: edits.unwrap_or_default() })
+            let receipt = |number: u32| number.checked_sub(1).map(|at| receipts.get(at as usize).copied().ok_or(WireError::Malformed("pack"))).transpose();
+            let received = received.unwrap_or_default().into_iter().map(receipt).collect::<Result<_, _>>()?;
+            Ok(PackDoc { doc, kind, changes, edits: edits.unwrap_or_default(), received })
         });
         let docs = docs.collect::<Result<_, WireError>>()?;
         let facts = facts.iter().map(|row| decode(row, "pack fact")).collect::<Result<_, _>>()?;
@@ -125,8 +150,11 @@ struct Body {
     docs: u32,
     #[n(1)]
     contents: SealedBytes,
+    /// What the documents' rows refer to, from 1.
+    #[n(2)]
+    receipts: Option<Vec<Interval>>,
 }
 
 #[derive(Encode, Decode)]
 #[cbor(array)]
-struct DocHead(#[n(0)] DocId, #[n(1)] RecordKind, #[n(2)] u32, #[n(3)] Option<Vec<(u32, Hash)>>);
+struct DocHead(#[n(0)] DocId, #[n(1)] RecordKind, #[n(2)] u32, #[n(3)] Option<Vec<(u32, Hash)>>, #[n(4)] Option<Vec<u32>>);

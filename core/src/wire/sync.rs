@@ -463,7 +463,7 @@ impl Answer {
     }
 }
 
-fn some<T>(items: Vec<T>) -> Option<Vec<T>> {
+pub(super) fn some<T>(items: Vec<T>) -> Option<Vec<T>> {
     (!items.is_empty()).then_some(items)
 }
 

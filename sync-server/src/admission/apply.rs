@@ -40,14 +40,15 @@ pub(super) struct Applied {
 /// [`StoreError::Changed`] when a document or the outbox is not any more as it was judged.
 pub(super) fn apply(tx: &mut dyn Write, env: &dyn Environment, plan: &Plan) -> Result<Applied> {
     waits_still(&*tx, plan)?;
-    let mut work = Applying { tx, env, now_ms: env.wall_ms(), bumped: BTreeSet::new(), streams: BTreeMap::new() };
+    let (receipts, receiving) = (receipts(plan), BTreeMap::new());
+    let mut work = Applying { tx, env, now_ms: env.wall_ms(), bumped: BTreeSet::new(), streams: BTreeMap::new(), receipts, receiving };
     work.lock(plan)?;
     let mut documents = work.documents(plan)?;
     work.items(plan, &mut documents)?;
     for (doc, open) in plan.docs.iter().zip(&mut documents) {
         work.enter(doc, open)?;
     }
-    work.received(plan, &documents)?;
+    work.joined(plan, &documents)?;
     work.refused(plan)?;
     for (doc, open) in plan.docs.iter().zip(&documents) {
         work.project(doc, open)?;
@@ -111,6 +112,29 @@ struct Applying<'t> {
     now_ms: i64,
     bumped: BTreeSet<StreamId>,
     streams: BTreeMap<StreamKey, StreamId>,
+    /// By when they were received: the plan's actions.
+    receipts: BTreeMap<i64, Receipt>,
+    /// What each stream said last of when what follows was received.
+    receiving: BTreeMap<StreamId, i64>,
+}
+
+/// Actions that were received together.
+#[derive(Clone, Copy)]
+struct Receipt {
+    /// Before what time none was done.
+    earliest_ms: i64,
+    /// The fact that says so.
+    entry: Option<i64>,
+}
+
+/// One interval for what came together: it holds each true time, and a claimed time is clamped into it.
+fn receipts(plan: &Plan) -> BTreeMap<i64, Receipt> {
+    let mut receipts: BTreeMap<i64, Receipt> = BTreeMap::new();
+    for (_, Interval { earliest_ms, latest_ms }) in plan.docs.iter().flat_map(|doc| &doc.admitted).flat_map(|admitted| &admitted.actions) {
+        let receipt = receipts.entry(*latest_ms).or_insert(Receipt { earliest_ms: *earliest_ms, entry: None });
+        receipt.earliest_ms = receipt.earliest_ms.min(*earliest_ms);
+    }
+    receipts
 }
 
 /// A document while it is written.
@@ -204,6 +228,7 @@ impl Applying<'_> {
     fn change(&mut self, doc: &DocPlan, admitted: &Admitted, writing: &mut Writing) -> Result<()> {
         let entry = self.insert(&admitted.item, admitted.origin)?;
         for at in &mut writing.held {
+            self.receive(at.stream, admitted)?;
             let seq = self.append(at.stream, entry)?;
             if at.joined == 0 {
                 at.joined = seq;
@@ -218,6 +243,21 @@ impl Applying<'_> {
         }
         writing.entries.push(entry);
         Ok(())
+    }
+
+    /// Says in a stream when the actions that follow were received, where it does not say so already.
+    fn receive(&mut self, stream: StreamId, admitted: &Admitted) -> Result<()> {
+        let Some((_, Interval { latest_ms, .. })) = admitted.actions.first() else { return Ok(()) };
+        if self.receiving.insert(stream, *latest_ms) == Some(*latest_ms) {
+            return Ok(());
+        }
+        let Some(receipt) = self.receipts.get(latest_ms).copied() else { return Ok(()) };
+        let entry = match receipt.entry {
+            Some(entry) => entry,
+            None => self.state(FactKind::Received, None, &Received::Next(Interval { earliest_ms: receipt.earliest_ms, latest_ms: *latest_ms }), &[])?,
+        };
+        self.receipts.insert(*latest_ms, Receipt { entry: Some(entry), ..receipt });
+        self.append(stream, entry).map(drop)
     }
 
     fn fact(&mut self, fact: &FactPlan) -> Result<()> {
@@ -266,35 +306,27 @@ impl Applying<'_> {
         Ok(())
     }
 
-    /// When the server received the actions: one fact for each set of streams, and for a join all that the case has.
-    fn received(&mut self, plan: &Plan, documents: &[Writing]) -> Result<()> {
-        let mut groups: BTreeMap<Vec<StreamId>, Vec<(ActionId, Interval)>> = BTreeMap::new();
+    /// What the streams that documents join are told beside their histories.
+    fn joined(&mut self, plan: &Plan, documents: &[Writing]) -> Result<()> {
         for (doc, writing) in plan.docs.iter().zip(documents) {
-            let actions = doc.admitted.iter().flat_map(|admitted| admitted.actions.iter().copied());
-            groups.entry(writing.held.iter().map(|at| at.stream).collect()).or_default().extend(actions);
             for stream in &writing.joins {
-                let all = self.tx.actions(doc.doc)?;
-                groups.entry(vec![*stream]).or_default().extend(all.into_iter().map(|row| (row.action, row.interval)));
+                let mut by_receipt: BTreeMap<i64, (i64, Vec<ActionId>)> = BTreeMap::new();
+                for row in self.tx.actions(doc.doc)? {
+                    let (earliest_ms, actions) = by_receipt.entry(row.interval.latest_ms).or_insert((row.interval.earliest_ms, Vec::new()));
+                    *earliest_ms = row.interval.earliest_ms.min(*earliest_ms);
+                    actions.push(row.action);
+                }
+                for (latest_ms, (earliest_ms, actions)) in by_receipt {
+                    for actions in actions.chunks(IDS_PER_FACT) {
+                        let received = Received::These(Interval { earliest_ms, latest_ms }, actions.to_vec());
+                        self.state(FactKind::Received, None, &received, &[*stream])?;
+                    }
+                }
                 if let Some(number) = self.tx.case(doc.doc)?.and_then(|case| case.number) {
                     self.state(FactKind::CaseNumber, Some(doc.doc), &CaseNumber { number }, &[*stream])?;
                 }
                 let stand_in = self.tx.stands_for(doc.doc)?.into_iter().collect();
                 self.stands_for(doc.doc, stand_in, &[*stream])?;
-            }
-        }
-        for (streams, actions) in groups {
-            // One interval for what came together: it holds each true time, and a claimed time is clamped into it.
-            let mut by_receipt: BTreeMap<i64, (i64, Vec<ActionId>)> = BTreeMap::new();
-            for (action, interval) in actions {
-                let group = by_receipt.entry(interval.latest_ms).or_insert((interval.earliest_ms, Vec::new()));
-                group.0 = group.0.min(interval.earliest_ms);
-                group.1.push(action);
-            }
-            for (latest_ms, (earliest_ms, actions)) in by_receipt {
-                for actions in actions.chunks(IDS_PER_FACT) {
-                    let received = Received { interval: Interval { earliest_ms, latest_ms }, actions: actions.to_vec() };
-                    self.state(FactKind::Received, None, &received, &streams)?;
-                }
             }
         }
         Ok(())

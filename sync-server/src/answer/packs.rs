@@ -7,9 +7,12 @@ use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use fieldgrid_core::domain::fact::FactKind;
+use fieldgrid_core::domain::fact::{Body, Fact, FactKind};
 use fieldgrid_core::domain::id::{DocId, Hash, StreamId};
+use fieldgrid_core::domain::server_fact::Received;
+use fieldgrid_core::domain::time::Interval;
 use fieldgrid_core::env::Environment;
+use fieldgrid_core::record::RecordKind;
 use fieldgrid_core::wire::entry::Entry;
 use fieldgrid_core::wire::pack::{Pack, PackDoc};
 use fieldgrid_core::wire::suite::Signer;
@@ -23,6 +26,9 @@ use crate::store::{PackRow, Read, Store, StoreError, StreamRow};
 const AT_ONCE: i32 = 9;
 /// zstd's level when nobody waits.
 const WELL: i32 = 19;
+
+/// Entries looked at at once.
+const ROWS: usize = 1024;
 
 /// Why a pack could not be had. The stream is read from its start instead.
 #[derive(Debug, thiserror::Error)]
@@ -159,15 +165,20 @@ fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
 /// What the stream holds now: its documents whole; its facts but the sensitive ones, of views only the latest of each subject.
 fn contents(read: &dyn Read, id: StreamId) -> Result<Pack, StoreError> {
     let stream = read.stream(id)?.ok_or(StoreError::Damaged("stream"))?;
+    let received = received(read, &stream)?;
     let mut docs = Vec::new();
     for doc in read.docs_in(id)? {
         let changes = read.changes(doc.id)?;
         let edits = (0_u32..).zip(&changes).filter_map(|(index, (_, change))| change.edit.map(|edit| (index, edit))).collect();
-        docs.push(PackDoc { doc: doc.id, kind: doc.kind, changes: changes.into_iter().map(|(_, change)| change.raw).collect(), edits });
+        let received = if doc.kind == RecordKind::Case { changes.iter().map(|(entry, _)| received.get(entry).copied()).collect() } else { Vec::new() };
+        docs.push(PackDoc { doc: doc.id, kind: doc.kind, changes: changes.into_iter().map(|(_, change)| change.raw).collect(), edits, received });
     }
     let (mut facts, mut views) = (Vec::new(), BTreeMap::<DocId, usize>::new());
     for placed in read.facts_in(id, stream.head)?.into_iter().filter(|placed| placed.fact != Some(FactKind::Sensitive)) {
         let Entry::Fact(fact) = read.entry(placed.entry)? else { continue };
+        if receipt(&fact).is_some() {
+            continue;
+        }
         if let Some(subject) = fact.subject
             && read.has_left(subject, id)?
         {
@@ -186,4 +197,37 @@ fn contents(read: &dyn Read, id: StreamId) -> Result<Pack, StoreError> {
     }
     let epoch = epoch_of(&read.epochs_of(id)?, stream.head, stream.epoch);
     Ok(Pack { at: Cursor { stream: id, epoch, seq: stream.head, chain: stream.chain }, docs, facts })
+}
+
+/// When the entries of a stream were received, as far as it says so by their place.
+fn received(read: &dyn Read, stream: &StreamRow) -> Result<BTreeMap<i64, Interval>, StoreError> {
+    let (mut received, mut now, mut seq) = (BTreeMap::new(), None, 0);
+    while seq < stream.head {
+        let placed = read.placed(stream.id, seq, ROWS)?;
+        let Some(last) = placed.last() else { break };
+        seq = last.seq;
+        for placed in placed {
+            match placed.fact {
+                None => received.extend(now.map(|interval| (placed.entry, interval))),
+                Some(FactKind::Received) => {
+                    if let Entry::Fact(fact) = read.entry(placed.entry)? {
+                        now = receipt(&fact).or(now);
+                    }
+                }
+                Some(_) => {}
+            }
+        }
+    }
+    Ok(received)
+}
+
+/// What a fact says of when the entries after it were received.
+fn receipt(fact: &Fact) -> Option<Interval> {
+    match (&fact.kind, &fact.body) {
+        (FactKind::Received, Body::Held(body)) => match minicbor::decode(body) {
+            Ok(Received::Next(interval)) => Some(interval),
+            Ok(Received::These(..)) | Err(_) => None,
+        },
+        _ => None,
+    }
 }

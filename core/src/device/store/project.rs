@@ -78,12 +78,10 @@ pub(super) fn written(db: &Connection, context: &Context, document: &Document, r
 /// Writes where a record's own work is.
 pub(super) fn delivery(db: &Connection, doc: DocId, touched: &mut Touched) -> Result<(), StoreError> {
     let delivery = own::of_record(db, doc)?;
-    db.prepare_cached("UPDATE documents SET delivery = ?2, reason = ?3, received_ms = ?4 WHERE doc = ?1")?.execute(params![
-        doc.as_bytes(),
-        delivery.state.code(),
-        delivery.reason.map(|reason| reason.code()),
-        delivery.received_ms
-    ])?;
+    db.prepare_cached(
+        "UPDATE documents SET delivery = ?2, reason = ?3, received_ms = ?4 WHERE doc = ?1 AND (delivery, reason, received_ms) IS NOT (?2, ?3, ?4)",
+    )?
+    .execute(params![doc.as_bytes(), delivery.state.code(), delivery.reason.map(|reason| reason.code()), delivery.received_ms])?;
     *touched = Touched { cases: true, households: true, visits: true, status: true, ..*touched };
     Ok(())
 }

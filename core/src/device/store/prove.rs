@@ -8,6 +8,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::meta::{self, Identity, Renew};
 use super::{StoreError, outbox};
 use crate::domain::id::{DocId, Hash, StreamId};
+use crate::domain::time::Interval;
 use crate::wire::batch::{Batch, Item};
 use crate::wire::entry::{Entry, chain};
 use crate::wire::sync::{Answer, BatchFault, Cursor, OutboxHead, OwnRange, PageEntry};
@@ -18,6 +19,8 @@ use super::apply::{ApplyError, i64_of};
 pub(super) struct Step {
     pub(super) at: Cursor,
     pub(super) entry: Entry,
+    /// When the server received its actions, where a pack says so; a stream says so before the entry.
+    pub(super) received: Option<Interval>,
 }
 
 impl Step {
@@ -113,7 +116,7 @@ pub(super) fn prove(db: &Connection, identity: &Identity, answer: &Answer) -> Re
 fn step(cursor: &mut Cursor, entry: Entry) -> Step {
     cursor.seq += 1;
     cursor.chain = chain(cursor.chain, entry.hash());
-    Step { at: *cursor, entry }
+    Step { at: *cursor, entry, received: None }
 }
 
 fn own_items(db: &Connection, batches: &mut BTreeMap<(u64, [u8; 16]), Batch>, range: &OwnRange) -> Result<Vec<Item>, ApplyError> {

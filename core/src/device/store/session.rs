@@ -9,7 +9,7 @@ use super::outbox::Outstanding;
 use super::own::Standing;
 use super::{StoreError, outbox, purge, rebuild};
 use crate::domain::id::{DocId, Hash, StreamId};
-use crate::domain::time::Anchor;
+use crate::domain::time::{Anchor, Interval};
 use crate::wire::enrol::SignedGrant;
 use crate::wire::sync::{Answer, BatchFault, Cursor, OutboxHead, StreamInfo};
 
@@ -129,6 +129,7 @@ pub(super) fn list_stream(db: &Connection, info: &StreamInfo) -> Result<bool, St
 fn step_back(db: &Connection, work: &mut Work<'_>, common: &Cursor) -> Result<(), StoreError> {
     work.applied.progress |= move_cursor(db, common)?;
     purge::cut(db, common)?;
+    receiving(db, common.stream, None)?;
     if common.stream == work.identity.stream {
         lost(db, work, "verdict_seq > ?1", i64_of(common.seq))?;
     }
@@ -198,6 +199,13 @@ pub(super) fn move_cursor(db: &Connection, cursor: &Cursor) -> Result<bool, Stor
         .prepare_cached("UPDATE streams SET epoch = ?2, seq = ?3, chain = ?4 WHERE stream = ?1 AND (epoch, seq, chain) IS NOT (?2, ?3, ?4)")?
         .execute(params![cursor.stream.as_bytes(), cursor.epoch, i64_of(cursor.seq), cursor.chain.0])?;
     Ok(moved > 0)
+}
+
+/// When the server received what follows in a stream.
+pub(super) fn receiving(db: &Connection, stream: StreamId, interval: Option<Interval>) -> Result<(), StoreError> {
+    let interval = interval.map(|interval| meta::encode(&interval));
+    db.prepare_cached("UPDATE streams SET receiving = ?2 WHERE stream = ?1")?.execute(params![stream.as_bytes(), interval])?;
+    Ok(())
 }
 
 /// Keeps a grant that the server signed for this device.

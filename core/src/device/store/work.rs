@@ -12,17 +12,18 @@ use super::own::{self, OwnRow, Standing};
 use super::project::{self, View};
 use super::{Context, StoreError, purge, rebuild, write};
 use crate::domain::fact::{Body, Fact, FactKind};
-use crate::domain::id::{DocId, Hash, StreamId};
+use crate::domain::id::{ActionId, DocId, Hash, StreamId};
 use crate::domain::server_fact::{Instruction, Received, Reference};
 use crate::domain::time::Interval;
-use crate::record::RecordKind;
+use crate::record::{RecordKind, gate};
 use crate::wire::enrol::SignedGrant;
 use crate::wire::entry::Entry;
 use crate::wire::sync::Cursor;
 use crate::wire::verdict::{BatchVerdict, Verdict};
 
 use super::apply::{Applied, i64_of};
-use super::session::put_grant;
+use super::prove::Step;
+use super::session::{self, put_grant};
 
 /// One transaction's worth of entries.
 pub(super) struct Work<'a> {
@@ -36,16 +37,24 @@ pub(super) struct Work<'a> {
     /// Records whose own work is further than it was.
     pub(super) delivered: BTreeSet<DocId>,
     pub(super) touched: Touched,
+    /// The streams' words on when the server received what follows in them, and whether they are new.
+    pub(super) receiving: BTreeMap<StreamId, (Option<Interval>, bool)>,
 }
 
 impl Work<'_> {
-    pub(super) fn entry(&mut self, at: &Cursor, entry: Entry) -> Result<(), StoreError> {
+    pub(super) fn entry(&mut self, step: Step) -> Result<(), StoreError> {
+        let Step { at, entry, received } = step;
+        let at = &at;
         self.applied.entries += 1;
         self.applied.progress = true;
         match entry {
             Entry::Change(change) => {
                 self.hold(*change.doc.as_bytes(), at.stream)?;
                 self.confirm(change.doc, change.kind, &change.raw, change.edit)?;
+                if change.kind == RecordKind::Case {
+                    let received = if received.is_some() { received } else { self.receiving(at.stream)? };
+                    self.received_of(change.doc, &change.raw, received)?;
+                }
             }
             Entry::Join(join) => {
                 self.hold(*join.doc.as_bytes(), at.stream)?;
@@ -115,11 +124,11 @@ impl Work<'_> {
                     self.hold(*view.record().0.as_bytes(), at.stream)?;
                 }
             }
-            FactKind::Received => {
-                if let Ok(received) = minicbor::decode::<Received>(body) {
-                    self.received(&received)?;
-                }
-            }
+            FactKind::Received => match minicbor::decode::<Received>(body) {
+                Ok(Received::Next(interval)) => drop(self.receiving.insert(at.stream, (Some(interval), true))),
+                Ok(Received::These(interval, actions)) => self.received(interval, &actions)?,
+                Err(_) => {}
+            },
             FactKind::Reference => {
                 if let Ok(reference) = minicbor::decode::<Reference>(body) {
                     self.reference(reference)?;
@@ -146,11 +155,50 @@ impl Work<'_> {
         }
     }
 
-    fn received(&mut self, received: &Received) -> Result<(), StoreError> {
-        let Interval { earliest_ms, latest_ms } = received.interval;
+    /// When the server received what comes now in a stream.
+    fn receiving(&mut self, stream: StreamId) -> Result<Option<Interval>, StoreError> {
+        if let Some((interval, _)) = self.receiving.get(&stream) {
+            return Ok(*interval);
+        }
+        let stored: Option<Vec<u8>> =
+            self.db.prepare_cached("SELECT receiving FROM streams WHERE stream = ?1")?.query_row([stream.as_bytes()], |row| row.get(0)).optional()?.flatten();
+        let interval = stored.map(|stored| meta::decode(&stored)).transpose()?;
+        self.receiving.insert(stream, (interval, false));
+        Ok(interval)
+    }
+
+    /// Keeps what the streams said last for what the next transaction brings.
+    pub(super) fn keep_receiving(&mut self) -> Result<(), StoreError> {
+        for (stream, (interval, new)) in &mut self.receiving {
+            if std::mem::take(new) {
+                session::receiving(self.db, *stream, *interval)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The actions of a change were received then.
+    fn received_of(&mut self, doc: DocId, raw: &[u8], received: Option<Interval>) -> Result<(), StoreError> {
+        let Some(Interval { earliest_ms, latest_ms }) = received else {
+            return Ok(());
+        };
+        let mut put = self.db.prepare_cached(
+            "INSERT INTO actions (action, doc, earliest_ms, latest_ms) VALUES (?1, ?2, ?3, ?4)
+             ON CONFLICT (action, doc) DO UPDATE SET earliest_ms = excluded.earliest_ms, latest_ms = excluded.latest_ms
+             WHERE (earliest_ms, latest_ms) IS NOT (excluded.earliest_ms, excluded.latest_ms)",
+        )?;
+        for action in gate::actions(raw) {
+            if put.execute(params![action.0, doc.as_bytes(), earliest_ms, latest_ms])? > 0 {
+                self.stale.insert(doc);
+            }
+        }
+        Ok(())
+    }
+
+    fn received(&mut self, Interval { earliest_ms, latest_ms }: Interval, actions: &[ActionId]) -> Result<(), StoreError> {
         let mut known = self.db.prepare_cached("UPDATE actions SET earliest_ms = ?2, latest_ms = ?3 WHERE action = ?1 RETURNING doc")?;
         let mut put = self.db.prepare_cached("INSERT INTO actions (action, doc, earliest_ms, latest_ms) VALUES (?1, x'', ?2, ?3)")?;
-        for action in &received.actions {
+        for action in actions {
             let docs =
                 known.query_map(params![action.0, earliest_ms, latest_ms], |row| row.get::<_, Vec<u8>>(0))?.collect::<Result<Vec<_>, rusqlite::Error>>()?;
             if docs.is_empty() {

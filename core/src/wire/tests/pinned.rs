@@ -1,5 +1,6 @@
 use super::*;
 use crate::domain::policy::Refusal;
+use crate::domain::time::Interval;
 use crate::wire::enrol::{EnrolAnswer, EnrolRequest, Invite, ServerKeys, SignedGrant};
 use crate::wire::entry::{Entry, Join, Leave, chain};
 use crate::wire::error::{ErrorBody, ErrorKind};
@@ -162,7 +163,9 @@ fn errors_and_enrolment() {
 
 #[test]
 fn a_pack() {
-    let docs = vec![PackDoc { doc: doc(), kind: RecordKind::Case, changes: vec![change().raw], edits: vec![(0, Hash([0xed; 32]))] }];
+    let interval = Interval { earliest_ms: 1_780_000_000_000, latest_ms: 1_780_000_060_000 };
+    let docs =
+        vec![PackDoc { doc: doc(), kind: RecordKind::Case, changes: vec![change().raw], edits: vec![(0, Hash([0xed; 32]))], received: vec![Some(interval)] }];
     let pack = Pack { at: cursor(), docs, facts: vec![fact()] };
     let file = pack.to_file(3, &server_key()).unwrap();
     assert_eq!(Pack::from_file(&file, &server_key().public()).unwrap(), pack);

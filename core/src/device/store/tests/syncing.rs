@@ -182,13 +182,41 @@ fn when_the_server_received_an_action_is_shown_whichever_came_first() {
     let saved = a.report("井盖破损");
     town.sync(&a, da);
     let case = a.store.case(saved.doc).unwrap().unwrap().case.unwrap();
-    let received = Received { interval: Interval { earliest_ms: 1, latest_ms: 2 }, actions: vec![case.history[0].id] };
+    let received = Interval { earliest_ms: 1, latest_ms: 2 };
     let grid = town.grid.id;
-    town.state(grid, FactKind::Received, None, &received);
+    town.state(grid, FactKind::Received, None, &Received::These(received, vec![case.history[0].id]));
     let placed = town.streams.get_mut(&grid).unwrap();
     placed.swap(0, 1);
     town.sync(&b, db);
-    assert_eq!(b.store.case(saved.doc).unwrap().unwrap().received.get(&case.history[0].id), Some(&received.interval));
+    assert_eq!(b.store.case(saved.doc).unwrap().unwrap().received.get(&case.history[0].id), Some(&received));
+}
+
+#[test]
+fn a_stream_says_before_what_follows_when_the_server_received_it() {
+    let (mut town, (a, da), (b, db)) = pair();
+    let c = Phone::new(3);
+    let dc = town.enrol(&c, Role::GridMember);
+    let grid = town.grid.id;
+    let [early, late] = [(1, 2), (3, 4)].map(|(earliest_ms, latest_ms)| Interval { earliest_ms, latest_ms });
+    let received = |phone: &Phone, doc| phone.store.case(doc).unwrap().unwrap().received.into_values().collect::<Vec<_>>();
+
+    town.state(grid, FactKind::Received, None, &Received::Next(early));
+    let one = a.report("井盖破损");
+    town.sync(&a, da);
+    town.sync(&b, db);
+    // What comes with a later answer is still received then, until the stream says something else.
+    let two = a.report("路灯不亮");
+    town.sync(&a, da);
+    town.sync(&b, db);
+    town.state(grid, FactKind::Received, None, &Received::Next(late));
+    let three = a.report("垃圾未清");
+    town.sync(&a, da);
+    town.sync(&b, db);
+    c.store.apply_pack(&town.pack()).unwrap();
+    town.sync(&c, dc);
+    for phone in [&a, &b, &c] {
+        assert_eq!([&one, &two, &three].map(|saved| received(phone, saved.doc)), [vec![early], vec![early], vec![late]]);
+    }
 }
 
 #[test]

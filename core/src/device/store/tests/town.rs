@@ -1,6 +1,7 @@
 //! The server of the tests: made of the wire types alone, it does what each test tells it to.
 
 use super::*;
+use crate::domain::server_fact::Received;
 
 /// What the town decides about a batch's item.
 pub(super) type Judge = dyn FnMut(&Item) -> Verdict;
@@ -305,14 +306,20 @@ impl Town {
     pub(super) fn pack(&self) -> Vec<u8> {
         let placed = self.streams.get(&self.grid.id).map_or(&[][..], Vec::as_slice);
         let mut docs: Vec<PackDoc> = Vec::new();
-        let mut facts = Vec::new();
+        let (mut facts, mut received) = (Vec::new(), None);
         for Placed { entry, .. } in placed {
+            if let Entry::Fact(Fact { kind: FactKind::Received, body: Body::Held(body), .. }) = entry
+                && let Ok(Received::Next(interval)) = minicbor::decode(body)
+            {
+                received = Some(interval);
+                continue;
+            }
             match entry {
                 Entry::Change(change) => {
                     let at = match docs.iter().position(|doc| doc.doc == change.doc) {
                         Some(at) => at,
                         None => {
-                            docs.push(PackDoc { doc: change.doc, kind: change.kind, changes: Vec::new(), edits: Vec::new() });
+                            docs.push(PackDoc { doc: change.doc, kind: change.kind, changes: Vec::new(), edits: Vec::new(), received: Vec::new() });
                             docs.len() - 1
                         }
                     };
@@ -321,6 +328,7 @@ impl Town {
                         docs[at].edits.push((index, edit));
                     }
                     docs[at].changes.push(change.raw.clone());
+                    docs[at].received.push(received);
                 }
                 Entry::Fact(fact) if fact.kind != FactKind::Sensitive => facts.push(fact.clone()),
                 _ => {}

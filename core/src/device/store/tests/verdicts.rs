@@ -281,21 +281,21 @@ fn two_equal_saves_of_one_moment_are_decided_about_one_by_one() {
     let (one, two) = (b.report("路灯不亮"), b.report("路灯不亮"));
     town.sync(&b, db);
     let action = b.store.case(one.doc).unwrap().unwrap().case.unwrap().history[0].id;
-    let received = Received { interval: Interval { earliest_ms: 1, latest_ms: 2 }, actions: vec![action, action] };
+    let received = Interval { earliest_ms: 1, latest_ms: 2 };
     let grid = town.grid.id;
-    town.state(grid, FactKind::Received, None, &received);
+    town.state(grid, FactKind::Received, None, &Received::These(received, vec![action, action]));
     town.sync(&b, db);
     let shown = |phone: &Phone, doc| phone.store.case(doc).unwrap().map(|case| case.received.get(&action).copied());
     town.sync(&a, da);
     let by = FactId::from_bytes(town.id());
     for phone in [&a, &b] {
-        assert_eq!([one, two].map(|saved| shown(phone, saved.doc)), [Some(Some(received.interval)); 2]);
+        assert_eq!([one, two].map(|saved| shown(phone, saved.doc)), [Some(Some(received)); 2]);
     }
     town.push(grid, Entry::Leave(Leave { doc: one.doc, by }));
     town.sync(&b, db);
-    assert_eq!([one, two].map(|saved| shown(&b, saved.doc)), [None, Some(Some(received.interval))]);
+    assert_eq!([one, two].map(|saved| shown(&b, saved.doc)), [None, Some(Some(received))]);
     b.store.rebuild_projections().unwrap();
-    assert_eq!(shown(&b, two.doc), Some(Some(received.interval)));
+    assert_eq!(shown(&b, two.doc), Some(Some(received)));
 }
 
 #[test]
