@@ -140,7 +140,7 @@ pub(super) fn connect(path: &Path, key: &[u8; 32], flags: OpenFlags) -> Result<C
 /// Makes an opened connection the one that writes. Changes the file, so it comes after every check.
 pub(super) fn make_writer(connection: &Connection) -> Result<(), rusqlite::Error> {
     connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
-    connection.execute_batch("PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 4000;")
+    connection.execute_batch("PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 1000;")
 }
 
 pub(super) fn code(error: &rusqlite::Error) -> Option<ErrorCode> {
