@@ -26,7 +26,7 @@ const SLICE_RECORDS: usize = 24;
 /// Entries before it is looked whether a save waits.
 const SLICE_ENTRIES: usize = 200;
 /// Slices of one transaction while nothing waits. Records lie anywhere in the tables, so nearly every slice writes the same inner pages and indexes: with one
-/// slice a transaction, encrypting pages and writing them to the WAL was half the time of a long answer.
+/// slice a transaction, encrypting pages and writing them to the WAL was about a third of the time of a long answer.
 const SLICES: usize = 8;
 
 /// What an answer came to.
