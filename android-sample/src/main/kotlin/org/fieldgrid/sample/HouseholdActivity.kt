@@ -1,0 +1,77 @@
+package org.fieldgrid.sample
+
+import android.content.Context
+import android.content.Intent
+import android.widget.Button
+import android.widget.LinearLayout
+import android.widget.TextView
+import org.fieldgrid.HouseholdDetail
+import org.fieldgrid.Person
+import org.fieldgrid.VisitRow
+
+/** A household: who lives there, what is known, the latest visits. */
+class HouseholdActivity : Screen(R.layout.body) {
+    override fun create() {
+        title = getString(R.string.household_title)
+        showSyncLine()
+        val id = checkNotNull(intent.getStringExtra(ID)) { "a household's screen is opened with its id" }
+        val body = view<LinearLayout>(R.id.body)
+        engine.observeHousehold(id).shows { household ->
+            body.removeAllViews()
+            if (household == null) body.add<TextView>(R.layout.paragraph).setText(R.string.household_gone) else body.show(household)
+        }
+    }
+
+    private fun LinearLayout.show(household: HouseholdDetail) {
+        row(words.row(household.row))
+        if (household.parked) add<TextView>(R.layout.paragraph).setText(R.string.case_parked)
+        val fields = household.fields
+        if (fields == null) {
+            add<TextView>(R.layout.paragraph).setText(R.string.household_masked)
+            return
+        }
+        add<Button>(R.layout.button_primary).run {
+            setText(R.string.add_visit)
+            setOnClickListener { startActivity(VisitActivity.of(context, household.row.id)) }
+        }
+        heading(R.string.household_persons)
+        household.persons.forEach { row(row(it)) }
+        heading(R.string.household_visits)
+        household.visits.forEach { row(row(it)) }
+        if (household.visits.isEmpty()) add<TextView>(R.layout.paragraph).setText(R.string.household_no_visits)
+        heading(R.string.household_facts)
+        for (field in HouseholdField.entries) {
+            val value = fields[field.key].orEmpty()
+            row(Row(getString(field.label), value.ifEmpty { getString(R.string.not_given) })) {
+                startActivity(EditActivity.of(context, household.row.id, field, value))
+            }
+        }
+    }
+
+    private fun row(person: Person) = Row(
+        person.name ?: getString(R.string.no_name),
+        listOfNotNull(person.relation, person.birth?.let { getString(R.string.born, it.take(YEAR)) }).joinToString(" · "),
+        person.tags.map { Mark(R.drawable.ic_care, it, R.color.warn) },
+    )
+
+    private fun row(visit: VisitRow) = Row(
+        "${times.at(visit.wallMs)} ${getString(label(visit.result))}",
+        listOfNotNull(getString(label(visit.kind)), visit.nextDueMs?.let { getString(R.string.next_visit, times.day(it)) }).joinToString(" · "),
+        listOfNotNull(words.mark(visit.delivery)),
+    )
+
+    companion object {
+        private const val ID = "household"
+        private const val YEAR = 4
+
+        fun of(context: Context, id: String): Intent = Intent(context, HouseholdActivity::class.java).putExtra(ID, id)
+    }
+}
+
+/** The fields of a household that are edited here. */
+enum class HouseholdField(val key: String, val label: Int) {
+    ADDRESS("address", R.string.address),
+    CONTACT("contact", R.string.contact),
+    PHONE("phone", R.string.phone),
+    NOTE("note", R.string.note),
+}

@@ -1,0 +1,50 @@
+package org.fieldgrid.sample
+
+import android.app.Activity
+import android.app.Application
+import android.os.Bundle
+import java.io.File
+import kotlinx.coroutines.MainScope
+import kotlinx.coroutines.launch
+import org.fieldgrid.Fieldgrid
+import org.fieldgrid.sample.keys.KeystoreSeal
+import org.fieldgrid.sample.keys.StoreKeys
+import org.fieldgrid.sample.sync.SyncJob
+
+/** The app: one phone. What tests put in its place they override here. */
+open class SampleApp : Application() {
+    val phone: Phone by lazy { Phone(keys(), noBackupFilesDir, ::open) }
+
+    val spot: Spot by lazy { Spot(this) }
+
+    open val now: () -> Long = System::currentTimeMillis
+
+    protected open fun keys() = StoreKeys(File(noBackupFilesDir, "store.key"), KeystoreSeal())
+
+    protected open suspend fun open(store: File, key: ByteArray): Fieldgrid = Fieldgrid.open(store, key, File(noBackupFilesDir, "fieldgrid.life"))
+
+    override fun onCreate() {
+        super.onCreate()
+        registerActivityLifecycleCallbacks(InFront())
+    }
+
+    /** In front, the engine looks at once; behind, the system's job looks for it. */
+    private inner class InFront : ActivityLifecycleCallbacks {
+        private val scope = MainScope()
+        private var started = 0
+
+        override fun onActivityStarted(activity: Activity) {
+            if (started++ == 0 && !phone.locked) scope.launch { phone.engine.wake() }
+        }
+
+        override fun onActivityStopped(activity: Activity) {
+            if (--started == 0 && !phone.locked) SyncJob.schedule(this@SampleApp)
+        }
+
+        override fun onActivityCreated(activity: Activity, state: Bundle?) = Unit
+        override fun onActivityResumed(activity: Activity) = Unit
+        override fun onActivityPaused(activity: Activity) = Unit
+        override fun onActivitySaveInstanceState(activity: Activity, state: Bundle) = Unit
+        override fun onActivityDestroyed(activity: Activity) = Unit
+    }
+}

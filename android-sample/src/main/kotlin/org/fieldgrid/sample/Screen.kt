@@ -1,0 +1,108 @@
+package org.fieldgrid.sample
+
+import android.app.Activity
+import android.content.Intent
+import android.os.Build
+import android.os.Bundle
+import android.view.View
+import android.view.WindowInsets
+import android.widget.FrameLayout
+import android.widget.ImageButton
+import android.widget.TextView
+import kotlinx.coroutines.CoroutineScope
+import kotlinx.coroutines.Job
+import kotlinx.coroutines.MainScope
+import kotlinx.coroutines.cancel
+import kotlinx.coroutines.flow.Flow
+import kotlinx.coroutines.flow.combine
+import kotlinx.coroutines.launch
+import org.fieldgrid.Fieldgrid
+import org.fieldgrid.Status
+
+/**
+ * A screen: a bar with its title, and what it shows below. What it [shows] it watches while it is in front.
+ *
+ * A screen that needs the phone's store goes to [UnlockActivity] while the store is locked.
+ */
+abstract class Screen(private val layout: Int, private val needsStore: Boolean = true) : Activity() {
+    protected val scope: CoroutineScope = MainScope()
+    protected val app: SampleApp get() = application as SampleApp
+    protected val engine: Fieldgrid get() = app.phone.engine
+    protected val times: Times by lazy { Times(this, app.now) }
+    protected val words: Say by lazy { Say(this, times) }
+
+    private val watches = mutableListOf<suspend () -> Unit>()
+    private var watching: Job? = null
+
+    /** Fills the screen. The store is open, if the screen needs it. */
+    abstract fun create()
+
+    final override fun onCreate(state: Bundle?) {
+        super.onCreate(state)
+        if (needsStore && app.phone.locked) {
+            startActivity(Intent(this, UnlockActivity::class.java))
+            finish()
+            return
+        }
+        setContentView(R.layout.screen)
+        layoutInflater.inflate(layout, requireViewById<FrameLayout>(R.id.content))
+        requireViewById<ImageButton>(R.id.back).run {
+            if (isTaskRoot) visibility = View.GONE
+            setOnClickListener { finish() }
+        }
+        keepClearOfBars(requireViewById(R.id.root))
+        create()
+    }
+
+    override fun onStart() {
+        super.onStart()
+        watching = scope.launch { watches.forEach { watch -> launch { watch() } } }
+    }
+
+    override fun onStop() {
+        watching?.cancel()
+        super.onStop()
+    }
+
+    override fun onDestroy() {
+        scope.cancel()
+        super.onDestroy()
+    }
+
+    override fun setTitle(title: CharSequence) {
+        super.setTitle(title)
+        requireViewById<TextView>(R.id.title).text = title
+    }
+
+    /** Shows each value of the flow while the screen is in front. Called in [create]. */
+    protected fun <T> Flow<T>.shows(show: (T) -> Unit) {
+        watches += { collect { show(it) } }
+    }
+
+    /** Shows how the phone stands with the centre, above everything; a tap syncs. */
+    protected fun showSyncLine(also: (Status) -> Unit = {}) {
+        val line = view<TextView>(R.id.sync_line)
+        line.shown(true)
+        line.setOnClickListener { scope.launch { engine.syncNow() } }
+        engine.observeStatus().combine(engine.observeSync(), ::Pair).shows { (status, sync) ->
+            line.text = syncLine(this, times, status, sync)
+            also(status)
+        }
+    }
+
+    protected inline fun <reified S : Screen> go() = startActivity(Intent(this, S::class.java))
+
+    protected fun <V : View> view(id: Int): V = requireViewById(id)
+
+    /** From Android 15 on, the app draws under the bars of the system. */
+    private fun keepClearOfBars(root: View) = root.setOnApplyWindowInsetsListener { view, insets ->
+        if (Build.VERSION.SDK_INT >= Build.VERSION_CODES.R) {
+            val bars = insets.getInsets(WindowInsets.Type.systemBars() or WindowInsets.Type.displayCutout() or WindowInsets.Type.ime())
+            view.setPadding(bars.left, bars.top, bars.right, bars.bottom)
+        } else {
+            @Suppress("DEPRECATION")
+            view.setPadding(insets.systemWindowInsetLeft, insets.systemWindowInsetTop, insets.systemWindowInsetRight, insets.systemWindowInsetBottom)
+        }
+        insets
+    }
+}

@@ -1,0 +1,45 @@
+package org.fieldgrid.sample
+
+import android.content.Intent
+import android.view.View
+import android.view.ViewGroup
+import android.widget.Button
+import android.widget.TextView
+import org.fieldgrid.CaseRow
+import org.fieldgrid.CasePage
+
+/** Today's list: what is open, due first. */
+class TodayActivity : Screen(R.layout.list) {
+    override fun create() {
+        title = getString(R.string.today)
+        val refused = view<ViewGroup>(R.id.above).add<Button>(R.layout.today_above)
+        refused.setOnClickListener { go<RefusedActivity>() }
+        view<ViewGroup>(R.id.below).add<View>(R.layout.today_below)
+        view<View>(R.id.report).setOnClickListener { go<ReportActivity>() }
+        view<View>(R.id.households).setOnClickListener { go<HouseholdsActivity>() }
+        view<View>(R.id.search).setOnClickListener { go<SearchActivity>() }
+
+        val items = Items(view(R.id.list))
+        showSyncLine { status ->
+            refused.shown(status.refused > 0u)
+            refused.text = resources.getQuantityString(R.plurals.refused_count, status.refused.toInt(), status.refused.toInt())
+        }
+        engine.observeToday(LONGEST_LIST).shows { page ->
+            items.show(items(page))
+            view<TextView>(R.id.empty).showOrHide(getString(R.string.today_empty).takeIf { page.rows.isEmpty() })
+        }
+    }
+
+    private fun items(page: CasePage): List<Item> {
+        val (due, others) = page.rows.partition { it.dueMs != null }
+        return buildList {
+            if (due.isNotEmpty()) add(Item.Heading(getString(R.string.today_due)))
+            due.mapTo(this, ::entry)
+            if (others.isNotEmpty()) add(Item.Heading(getString(R.string.today_open)))
+            others.mapTo(this, ::entry)
+            if (page.more) add(Item.Note(getString(R.string.more, page.rows.size)))
+        }
+    }
+
+    private fun entry(case: CaseRow) = Item.Entry(words.row(case)) { startActivity(CaseActivity.of(this, case.id)) }
+}

@@ -1,0 +1,121 @@
+package org.fieldgrid.sample
+
+import java.io.File
+import kotlin.concurrent.thread
+import kotlin.test.AfterTest
+import kotlin.test.BeforeTest
+import kotlin.test.Test
+import kotlin.test.assertContains
+import kotlin.test.assertTrue
+import kotlinx.coroutines.runBlocking
+import org.fieldgrid.Fieldgrid
+import org.junit.Rule
+import org.junit.rules.TemporaryFolder
+import org.junit.runner.RunWith
+import org.robolectric.RobolectricTestRunner
+import org.robolectric.RuntimeEnvironment
+import org.robolectric.annotation.Config
+
+/** A grid member's day, through the screens: on the real library, in SQLCipher, with a real server. */
+@RunWith(RobolectricTestRunner::class)
+@Config(sdk = [35], application = TestApp::class, qualifiers = "en-w480dp-h800dp-mdpi")
+class DayTest {
+    @get:Rule
+    val folder = TemporaryFolder()
+
+    private val town by lazy { Town(folder.root) }
+    private val app get() = RuntimeEnvironment.getApplication() as TestApp
+
+    @BeforeTest
+    fun phone() {
+        TestApp.clock = System::currentTimeMillis
+        TestApp.engine = { store, key -> Fieldgrid.open(store, key) }
+    }
+
+    @AfterTest
+    fun close() {
+        if (!app.phone.locked) runBlocking { app.phone.engine.stop() }
+        town.close()
+    }
+
+    @Test
+    fun day() {
+        val hands = Hands(app)
+        val watch = MainThreadWatch()
+
+        // A PIN, and an invite that is mistyped first.
+        hands.type(R.id.pin, PIN)
+        hands.type(R.id.again, PIN)
+        hands.tap(R.id.go)
+        hands.reaches<EnrolActivity>()
+        hands.type(R.id.invite, "7KQ2")
+        hands.tap(R.id.go)
+        hands.reads("This is not an invite")
+        hands.type(R.id.invite, town.invite("grid_member", Town.GRID, "陈静"))
+        hands.tap(R.id.go)
+        hands.reaches<TodayActivity>()
+        hands.reads("All received, last received")
+
+        // Without network: three taps and the words.
+        town.close()
+        hands.tap(R.id.report)
+        hands.tap("Public facilities")
+        hands.type(R.id.words, "路口井盖破损，有人绊倒")
+        hands.type(R.id.place, "天汉大道与劳动西路口")
+        hands.tap(R.id.send)
+        hands.reaches<TodayActivity>()
+        hands.reads("1 on this phone, last received")
+        hands.reads("天汉大道与劳动西路口")
+        assertContains(hands.words(), "On this phone")
+
+        // The network is back.
+        town.open()
+        hands.tap(R.id.sync_line)
+        hands.reads("All received")
+        hands.reads("Received ")
+
+        // The case tells what was done and whether it took effect.
+        hands.tap("Public facilities")
+        hands.reaches<CaseActivity>()
+        hands.reads("路口井盖破损，有人绊倒")
+        hands.reads("Took effect")
+        hands.tap("Add something")
+        hands.type(fieldOf(hands), "已放警示牌")
+        hands.tap(R.id.save)
+        hands.reaches<CaseActivity>()
+        hands.reads("已放警示牌")
+        hands.back()
+
+        // A visit, and one field.
+        val household = thread { runBlocking { app.phone.engine.addHousehold(mapOf("grid" to Town.GRID, "address" to "劳动路12号3号楼2单元501"), listOf(mapOf("name" to "王秀英", "relation" to "02"))) } }
+        hands.eventually("the household") { !household.isAlive }
+        hands.tap(R.id.households)
+        hands.reads("王秀英")
+        hands.tap("劳动路12号3号楼2单元501 · 王秀英")
+        hands.tap("Add a visit")
+        hands.tap(R.id.save)
+        hands.reads("Choose how it went.")
+        hands.tap("Met")
+        hands.tap("Care")
+        hands.tap(R.id.save)
+        hands.reaches<HouseholdActivity>()
+        hands.reads("Met")
+        hands.tap("Phone")
+        hands.type(fieldOf(hands), "12012345678")
+        hands.tap(R.id.save)
+        hands.reaches<HouseholdActivity>()
+        hands.reads("12012345678")
+        hands.tap(R.id.sync_line)
+        hands.reads("All received")
+
+        watch.close()
+        assertTrue(watch.looks > 100, "the watch slept")
+        assertTrue(watch.held().isEmpty(), watch.held().joinToString("\n\n"))
+    }
+
+    private fun fieldOf(hands: Hands) = hands.screen.window.decorView.all().filterIsInstance<android.widget.EditText>().first().id
+
+    private companion object {
+        const val PIN = "246810"
+    }
+}

@@ -1,0 +1,68 @@
+package org.fieldgrid.sample
+
+import java.io.File
+import kotlin.concurrent.thread
+import kotlin.test.AfterTest
+import kotlin.test.Test
+import kotlin.test.assertTrue
+import kotlinx.coroutines.async
+import kotlinx.coroutines.MainScope
+import kotlinx.coroutines.runBlocking
+import org.fieldgrid.Fieldgrid
+import org.fieldgrid.categories
+import org.junit.Rule
+import org.junit.rules.TemporaryFolder
+import org.junit.runner.RunWith
+import org.robolectric.RobolectricTestRunner
+import org.robolectric.Shadows.shadowOf
+import org.robolectric.annotation.Config
+
+/** The watch of [DayTest] sees what it is there for, on the real library: so that a day without findings means something. */
+@RunWith(RobolectricTestRunner::class)
+@Config(sdk = [35], application = TestApp::class)
+class MainThreadTest {
+    @get:Rule
+    val folder = TemporaryFolder()
+
+    private lateinit var engine: Fieldgrid
+
+    @AfterTest
+    fun close() = engine.close()
+
+    @Test
+    fun `a call that is waited for in place is seen`() {
+        val held = watched { runBlocking { repeat(CALLS) { engine.search("劳动", 10) } } }
+        assertTrue(held.any { it.ms > MainThreadWatch.LONGEST_MS })
+    }
+
+    @Test
+    fun `work of the engine on the main thread is seen`() {
+        val held = watched { repeat(CALLS) { categories() } }
+        assertTrue(held.any { it.ms > MainThreadWatch.LONGEST_MS })
+    }
+
+    @Test
+    fun `calls that the main thread goes on beside are not`() {
+        val held = watched {
+            val calls = MainScope().async { repeat(CALLS) { engine.search("劳动", 10) } }
+            while (!calls.isCompleted) {
+                shadowOf(android.os.Looper.getMainLooper()).idle()
+                Thread.sleep(1)
+            }
+        }
+        assertTrue(held.isEmpty(), held.joinToString("\n\n"))
+    }
+
+    private fun watched(work: () -> Unit): List<MainThreadWatch.Held> {
+        thread { engine = runBlocking { Fieldgrid.open(File(folder.root, "fieldgrid.db"), ByteArray(32)) } }.join()
+        return MainThreadWatch().use { watch ->
+            work()
+            watch.close()
+            watch.held()
+        }
+    }
+
+    private companion object {
+        const val CALLS = 1_000
+    }
+}

@@ -1,0 +1,138 @@
+package org.fieldgrid.sample
+
+import android.app.Activity
+import android.content.Context
+import android.content.Intent
+import android.os.Looper
+import android.view.View
+import android.view.ViewGroup
+import android.widget.EditText
+import android.widget.TextView
+import java.io.File
+import java.time.Duration
+import kotlin.test.Test
+import kotlin.test.assertTrue
+import kotlinx.coroutines.runBlocking
+import org.junit.Before
+import org.junit.runner.RunWith
+import org.robolectric.Robolectric
+import org.robolectric.RobolectricTestRunner
+import org.robolectric.RuntimeEnvironment
+import org.robolectric.Shadows.shadowOf
+import org.robolectric.annotation.Config
+import org.robolectric.annotation.GraphicsMode
+
+/**
+ * Every screen is drawn in both languages, at normal and at large fonts, and two by night. It looks as the picture in `src/test/goldens` does, no word is
+ * cut, each target is large enough, and everything has a name. `-Dgoldens=write` draws the pictures anew: look at them.
+ */
+@RunWith(RobolectricTestRunner::class)
+@Config(sdk = [35], application = TestApp::class)
+@GraphicsMode(GraphicsMode.Mode.NATIVE)
+class ScreensTest {
+    private class Shot(val name: String, val root: Boolean = false, val intent: (Context) -> Intent, val then: (Activity) -> Unit = {})
+
+    private val shots = listOf(
+        Shot("pin", root = true, intent = { Intent(it, UnlockActivity::class.java) }),
+        Shot("enrol", root = true, intent = { Intent(it, EnrolActivity::class.java) }) {
+            it.type(R.id.invite, "fieldgrid:1?server=https://hz.example&code=7KQ2")
+            it.tap(R.id.go)
+        },
+        Shot("today", root = true, intent = { Intent(it, TodayActivity::class.java) }),
+        Shot("report", intent = { Intent(it, ReportActivity::class.java) }),
+        Shot("report-words", intent = { Intent(it, ReportActivity::class.java) }) {
+            it.tap("市政设施", "Public facilities")
+            it.type(R.id.words, "路口井盖破损，有人绊倒")
+        },
+        Shot("case", intent = { CaseActivity.of(it, "2") }),
+        Shot("finish", intent = { ActActivity.of(it, "2", Act.FINISH) }) { it.tap(R.id.save) },
+        Shot("households", intent = { Intent(it, HouseholdsActivity::class.java) }),
+        Shot("household", intent = { HouseholdActivity.of(it, "h1") }),
+        Shot("visit", intent = { VisitActivity.of(it, "h1") }),
+        Shot("refused", intent = { Intent(it, RefusedActivity::class.java) }),
+        Shot("search", intent = { Intent(it, SearchActivity::class.java) }) { it.type(R.id.typed, "劳动") },
+    )
+
+    private val app get() = RuntimeEnvironment.getApplication() as TestApp
+
+    @Before
+    fun clock() {
+        TestApp.clock = { NOON }
+        TestApp.engine = { _, _ -> Fake() }
+    }
+
+    @Test
+    fun `chinese`() = draw("zh", "zh-rCN", 1f)
+
+    @Test
+    fun `chinese, large fonts`() = draw("zh-large", "zh-rCN", 1.5f)
+
+    @Test
+    fun `english`() = draw("en", "en", 1f)
+
+    @Test
+    fun `english, large fonts`() = draw("en-large", "en", 1.5f)
+
+    @Test
+    fun `by night`() = draw("zh-night", "zh-rCN", 1f, "night-") { it.name in listOf("today", "case") }
+
+    private fun draw(variant: String, language: String, fontScale: Float, night: String = "", which: (Shot) -> Boolean = { true }) {
+        RuntimeEnvironment.setQualifiers("$language-w480dp-h800dp-${night}mdpi")
+        RuntimeEnvironment.setFontScale(fontScale)
+        val wrong = shots.filter(which).flatMap { shot ->
+            val activity = show(shot)
+            val found = unreadable(activity) + compare(Picture.of(activity), "${shot.name}-$variant.png")
+            activity.finish()
+            found.map { "${shot.name}-$variant: $it" }
+        }
+        assertTrue(wrong.isEmpty(), wrong.joinToString("\n", "\n"))
+    }
+
+    private fun show(shot: Shot): Activity {
+        if (shot.name != "pin") runBlocking { app.phone.unlock("246810".toCharArray()) }
+        val intent = shot.intent(app)
+        @Suppress("UNCHECKED_CAST")
+        val controller = Robolectric.buildActivity(Class.forName(checkNotNull(intent.component).className) as Class<Activity>, intent)
+        shadowOf(controller.get()).setIsTaskRoot(shot.root)
+        controller.setup()
+        settle()
+        shot.then(controller.get())
+        settle()
+        return controller.get()
+    }
+
+    private fun compare(drawn: Picture, name: String): List<String> {
+        val golden = File(GOLDENS, name)
+        if (System.getProperty("goldens") == "write") drawn.write(golden)
+        val difference = if (golden.exists()) drawn.difference(Picture.read(golden)) else 1.0
+        if (difference <= TOLERATED) return emptyList()
+        val seen = File("target/pictures", name)
+        drawn.write(seen)
+        return listOf("%.2f %% of the picture differs; it is in %s".format(difference * 100, seen))
+    }
+
+    /** Lets what was asked arrive, and what moves come to rest. */
+    private fun settle() = shadowOf(Looper.getMainLooper()).idleFor(Duration.ofMillis(600))
+
+    private companion object {
+        val GOLDENS = File("src/test/goldens")
+
+        /** Fonts and edges may differ a little from machine to machine. */
+        const val TOLERATED = 0.002
+    }
+}
+
+fun Activity.type(id: Int, words: String) = requireViewById<EditText>(id).run {
+    setText(words)
+    setSelection(words.length)
+}
+
+fun Activity.tap(id: Int) = check(requireViewById<View>(id).performClick())
+
+/** Taps what bears one of these words. */
+fun Activity.tap(vararg words: String) = check(window.decorView.all().filterIsInstance<TextView>().first { it.isShown && it.text.toString() in words }.performClick())
+
+fun View.all(): Sequence<View> = sequence {
+    yield(this@all)
+    if (this@all is ViewGroup) for (at in 0 until childCount) yieldAll(getChildAt(at).all())
+}
