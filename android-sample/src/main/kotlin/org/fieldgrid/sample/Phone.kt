@@ -52,7 +52,8 @@ class Phone(private val keys: StoreKeys, private val folder: File, private val o
         if (device != null) return Unlocked.Open
         try {
             val key = withContext(Dispatchers.Default) { if (keys.exist) keys.open(pin) else keys.create(pin) }
-            device = open(File(folder, "fieldgrid.db"), key).also { if (it.enrolment() != null) it.start() }
+            device = open(File(folder, "fieldgrid.db"), key)
+            if (enrolled()) engine.start()
             Unlocked.Open
         } catch (_: FieldgridException.WrongKey) {
             Unlocked.WrongPin

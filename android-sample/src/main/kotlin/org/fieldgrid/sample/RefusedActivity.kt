@@ -3,7 +3,6 @@ package org.fieldgrid.sample
 import android.widget.Button
 import android.widget.LinearLayout
 import android.widget.TextView
-import kotlinx.coroutines.launch
 import org.fieldgrid.EditRow
 
 /** What the centre did not take: kept until its author decides. */
@@ -25,14 +24,14 @@ class RefusedActivity : Screen(R.layout.body) {
         if (edit.kinds.isNotEmpty()) {
             add<Button>(R.layout.button_primary).run {
                 setText(R.string.refused_note)
-                setOnClickListener { scope.launch { engine.sendAsNote(checkNotNull(edit.doc), edit.edit) } }
+                setOnClickListener { doing { engine.sendAsNote(checkNotNull(edit.doc), edit.edit) } }
             }
         }
         add<Button>(R.layout.button).run {
             setText(R.string.refused_discard)
             setOnClickListener {
                 setText(R.string.refused_discard_sure)
-                setOnClickListener { scope.launch { engine.discard(edit.doc ?: return@launch, edit.edit) } }
+                setOnClickListener { doing { engine.discard(checkNotNull(edit.doc), edit.edit) } }
             }
         }
     }

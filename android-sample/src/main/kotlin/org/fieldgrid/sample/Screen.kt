@@ -13,11 +13,15 @@ import kotlinx.coroutines.CoroutineScope
 import kotlinx.coroutines.Job
 import kotlinx.coroutines.MainScope
 import kotlinx.coroutines.cancel
+import kotlinx.coroutines.delay
 import kotlinx.coroutines.flow.Flow
 import kotlinx.coroutines.flow.combine
+import kotlinx.coroutines.flow.retryWhen
 import kotlinx.coroutines.launch
 import org.fieldgrid.Fieldgrid
+import org.fieldgrid.FieldgridException
 import org.fieldgrid.Status
+import org.fieldgrid.words
 
 /**
  * A screen: a bar with its title, and what it shows below. What it [shows] it watches while it is in front.
@@ -32,6 +36,7 @@ abstract class Screen(private val layout: Int, private val needsStore: Boolean =
     protected val words: Say by lazy { Say(this, times) }
 
     private val watches = mutableListOf<suspend () -> Unit>()
+    private val failures = mutableMapOf<Any, String>()
     private var watching: Job? = null
 
     /** Fills the screen. The store is open, if the screen needs it. */
@@ -74,16 +79,44 @@ abstract class Screen(private val layout: Int, private val needsStore: Boolean =
         requireViewById<TextView>(R.id.title).text = title
     }
 
-    /** Shows each value of the flow while the screen is in front. Called in [create]. */
+    /** Shows each value of the flow while the screen is in front. Called in [create]. Where there is no value, it says why, and tries again. */
     protected fun <T> Flow<T>.shows(show: (T) -> Unit) {
-        watches += { collect { show(it) } }
+        val flow = this
+        watches += {
+            flow.retryWhen { failed, _ ->
+                if (failed is FieldgridException) {
+                    tell(flow, failed)
+                    delay(AGAIN_MS)
+                }
+                failed is FieldgridException
+            }.collect {
+                tell(flow, null)
+                show(it)
+            }
+        }
+    }
+
+    /** Does what a tap asked for; says why, when it could not be done. */
+    protected fun doing(work: suspend () -> Unit) = scope.launch {
+        try {
+            work()
+            tell(scope, null)
+        } catch (failed: FieldgridException) {
+            tell(scope, failed)
+        }
+    }
+
+    /** Says what went wrong with [what], until it goes right. */
+    private fun tell(what: Any, failed: FieldgridException?) {
+        if (failed == null) failures -= what else failures[what] = say(failed.words)
+        view<TextView>(R.id.failure).showOrHide(failures.values.distinct().joinToString("\n"))
     }
 
     /** Shows how the phone stands with the centre, above everything; a tap syncs. */
     protected fun showSyncLine(also: (Status) -> Unit = {}) {
         val line = view<TextView>(R.id.sync_line)
         line.shown(true)
-        line.setOnClickListener { scope.launch { engine.syncNow() } }
+        line.setOnClickListener { doing { engine.syncNow() } }
         engine.observeStatus().combine(engine.observeSync(), ::Pair).shows { (status, sync) ->
             line.text = syncLine(this, times, status, sync)
             also(status)
@@ -104,5 +137,9 @@ abstract class Screen(private val layout: Int, private val needsStore: Boolean =
             view.setPadding(insets.systemWindowInsetLeft, insets.systemWindowInsetTop, insets.systemWindowInsetRight, insets.systemWindowInsetBottom)
         }
         insets
+    }
+
+    private companion object {
+        const val AGAIN_MS = 2_000L
     }
 }

@@ -1,5 +1,6 @@
 package org.fieldgrid.sample
 
+import java.lang.management.ManagementFactory
 import java.util.concurrent.TimeUnit.MILLISECONDS
 import java.util.concurrent.locks.LockSupport
 import kotlin.concurrent.thread
@@ -38,29 +39,36 @@ class MainThreadWatch(private val main: Thread = Thread.currentThread()) : AutoC
     }
 
     private fun watch() {
-        var since = 0L
-        var last = 0L
+        val threads = ManagementFactory.getThreadMXBean()
+        var held = 0L
         var seen = 0
         var stack: List<StackTraceElement> = emptyList()
+        var lookedAt = System.nanoTime()
+        var cpuThen = threads.getThreadCpuTime(main.id)
         while (running) {
-            val now = System.nanoTime()
             val frames = main.stackTrace.asList()
+            val waits = main.state != Thread.State.RUNNABLE || frames.firstOrNull()?.isNativeMethod == true
+            val now = System.nanoTime()
+            val cpu = threads.getThreadCpuTime(main.id)
             looks++
             if (frames.any(::holds) && frames.none(::loads)) {
-                if (seen++ == 0) since = now
-                last = now
+                // A thread that could run and was not let to, on a busy machine, is held by nobody.
+                if (seen++ > 0) held += if (waits) now - lookedAt else cpu - cpuThen
                 stack = frames
             } else if (seen > 0) {
-                report(last - since, seen, stack)
+                report(held, seen, stack)
                 seen = 0
+                held = 0
             }
+            lookedAt = now
+            cpuThen = cpu
             LockSupport.parkNanos(PERIOD_NANOS)
         }
-        report(last - since, seen, stack)
+        report(held, seen, stack)
     }
 
     private fun report(nanos: Long, seen: Int, stack: List<StackTraceElement>) {
-        // Two looks, however far apart, may be two short calls on a busy machine.
+        // Two looks, however far apart, may be two short calls.
         val ms = nanos / MILLISECONDS.toNanos(1).toDouble()
         if (seen > 2 && ms > LONGEST_MS) synchronized(found) { found += Held(ms, stack) }
     }

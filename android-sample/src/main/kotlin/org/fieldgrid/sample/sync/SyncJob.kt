@@ -15,6 +15,7 @@ import kotlinx.coroutines.SupervisorJob
 import kotlinx.coroutines.cancel
 import kotlinx.coroutines.flow.first
 import kotlinx.coroutines.launch
+import org.fieldgrid.FieldgridException
 import org.fieldgrid.sample.SampleApp
 import org.fieldgrid.sample.service
 
@@ -31,9 +32,13 @@ class SyncJob : JobService() {
         val phone = (application as SampleApp).phone
         if (phone.locked) return false
         work = scope.launch {
-            phone.engine.syncNow()
-            val unsent = phone.engine.observeStatus().first().unsent
-            jobFinished(parameters, unsent > 0u)
+            val again = try {
+                phone.engine.syncNow()
+                phone.engine.observeStatus().first().unsent > 0u
+            } catch (_: FieldgridException) {
+                true
+            }
+            jobFinished(parameters, again)
         }
         return true
     }

@@ -1,0 +1,66 @@
+package org.fieldgrid.sample
+
+import android.content.Intent
+import android.os.Looper
+import android.view.View
+import android.widget.TextView
+import java.time.Duration
+import kotlin.test.BeforeTest
+import kotlin.test.Test
+import kotlin.test.assertContains
+import kotlin.test.assertEquals
+import kotlinx.coroutines.flow.flow
+import kotlinx.coroutines.runBlocking
+import org.fieldgrid.Fieldgrid
+import org.fieldgrid.FieldgridException
+import org.fieldgrid.HouseholdPage
+import org.fieldgrid.Words
+import org.junit.runner.RunWith
+import org.robolectric.Robolectric
+import org.robolectric.RobolectricTestRunner
+import org.robolectric.RuntimeEnvironment
+import org.robolectric.Shadows.shadowOf
+import org.robolectric.annotation.Config
+
+/** A screen that cannot show what it is for says why, and shows it as soon as it can. */
+@RunWith(RobolectricTestRunner::class)
+@Config(sdk = [35], application = TestApp::class, qualifiers = "en-w480dp-h800dp-mdpi")
+class FailureTest {
+    private class Locked(private val fake: Fieldgrid = Fake()) : Fieldgrid by fake {
+        var locked = true
+
+        override fun observeHouseholds(limit: Int) = flow {
+            if (locked) throw FieldgridException.Locked(Words("住户已锁定", "Households are locked"))
+            emit(HouseholdPage(Sample.households, false))
+        }
+
+        override suspend fun syncNow() = throw FieldgridException.Storage(Words("存储已满", "Storage is full"))
+    }
+
+    private val app get() = RuntimeEnvironment.getApplication() as TestApp
+    private val engine = Locked()
+
+    @BeforeTest
+    fun unlocked() {
+        TestApp.clock = { NOON }
+        TestApp.engine = { _, _ -> engine }
+        runBlocking { app.phone.unlock("246810".toCharArray()) }
+    }
+
+    @Test
+    fun `locked households`() {
+        val screen = Robolectric.buildActivity(HouseholdsActivity::class.java, Intent(app, HouseholdsActivity::class.java)).setup().get()
+        settle(0)
+        val failure = screen.requireViewById<TextView>(R.id.failure)
+        assertEquals("Households are locked", failure.text.toString())
+        screen.tap(R.id.sync_line)
+        settle(0)
+        assertContains(failure.text, "Storage is full")
+        engine.locked = false
+        settle(3)
+        assertEquals("Storage is full", failure.text.toString(), "what was wrong with the list is no longer said")
+        assertContains(screen.window.decorView.all().filterIsInstance<TextView>().filter(View::isShown).joinToString { it.text }, "王秀英")
+    }
+
+    private fun settle(seconds: Long) = shadowOf(Looper.getMainLooper()).idleFor(Duration.ofSeconds(seconds))
+}
