@@ -16,9 +16,10 @@ use fieldgrid_core::env::random;
 use fieldgrid_core::record::Command;
 use fieldgrid_core::wire::batch::{Batch, ChangeItem, Item};
 use fieldgrid_core::wire::entry::Entry;
-use fieldgrid_core::wire::suite::KeyPair;
-use fieldgrid_core::wire::sync::{BatchFault, PageEntry, StreamKind};
+use fieldgrid_core::wire::suite::{KeyPair, Purpose, Signature, Signer};
+use fieldgrid_core::wire::sync::{BatchFault, BatchRejection, PageEntry, SealedBytes, StreamKind};
 use fieldgrid_core::wire::verdict::Verdict;
+use minicbor::bytes::ByteVec;
 
 #[tokio::test]
 async fn a_case_goes_from_report_to_the_department() {
@@ -78,7 +79,7 @@ async fn a_batch_out_of_its_place_takes_none() {
     let two = member.changes(vec![second]);
     let three = member.changes(vec![third]);
     let mut request = member.request(&[forged, foreign, one.clone(), three.clone(), two.clone()]);
-    request.batches.push(fieldgrid_core::wire::sync::SealedBytes(b"not a batch".to_vec()));
+    request.batches.push(SealedBytes(b"not a batch".to_vec()));
     let answer = member.ask(&world.town, &request).await.unwrap();
     let faults: Vec<(u32, BatchFault)> = answer.rejections.iter().map(|rejection| (rejection.index, rejection.fault)).collect();
     assert_eq!(faults, [(0, BatchFault::Unverified), (1, BatchFault::Foreign), (3, BatchFault::Gap), (5, BatchFault::Malformed)]);
@@ -89,6 +90,27 @@ async fn a_batch_out_of_its_place_takes_none() {
     for batch in [&one, &two, &three] {
         assert_eq!(member.verdicts(batch), [Verdict::Accepted]);
     }
+}
+
+#[tokio::test]
+async fn a_batch_of_a_newer_version_waits_for_a_newer_server() {
+    let world = World::new().await;
+    let mut member = world.phone(Role::GridMember, GRID).await;
+    let (_, change) = member.report(Some(GRID));
+    let batch = member.changes(vec![change]);
+    let version = fieldgrid_core::wire::VERSION;
+    let mut header = batch.header_bytes().to_vec();
+    let at = header.iter().position(|byte| *byte == version).unwrap();
+    header[at] = version + 1;
+    let signature = member.key.sign(Purpose::Batch, &header);
+    let (_, _, items): (ByteVec, Signature, ByteVec) = minicbor::decode(&batch.to_bytes()).unwrap();
+    let mut request = member.request(&[]);
+    request.batches.push(SealedBytes(minicbor::to_vec((ByteVec::from(header), signature, items)).unwrap()));
+    let answer = member.ask(&world.town, &request).await.unwrap();
+    assert_eq!(answer.rejections, [BatchRejection { index: 0, fault: BatchFault::Version }]);
+
+    member.sync(&world.town, from_ref(&batch)).await;
+    assert_eq!(member.verdicts(&batch), [Verdict::Accepted], "its place was left free");
 }
 
 #[tokio::test]

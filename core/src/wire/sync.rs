@@ -355,6 +355,8 @@ codes! {
         Foreign = 5 "foreign",
         /// Past a limit.
         TooLarge = 6 "too_large",
+        /// Of a newer version than the server reads: it waits until the server is updated.
+        Version = 7 "version",
     }
 }
 

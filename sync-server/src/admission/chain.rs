@@ -49,6 +49,7 @@ pub(super) fn decode(sealed: &[SealedBytes]) -> Vec<Decoded> {
             Batch::from_bytes(&bytes.0).map(Arc::new).map_err(|error| match error {
                 WireError::TooLarge(_) => BatchFault::TooLarge,
                 WireError::Unverified(_) => BatchFault::Unverified,
+                WireError::NewerVersion(_) => BatchFault::Version,
                 _ => BatchFault::Malformed,
             })
         })
