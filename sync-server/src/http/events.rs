@@ -21,7 +21,7 @@ const PAUSE: Duration = Duration::from_millis(500);
 const KEEP_ALIVE: Duration = Duration::from_secs(25);
 
 /// One event at once, so that nothing falls between a sync and the opening of the stream; then one whenever something came in.
-/// The stream ends when the server stops or the session does.
+/// The stream ends when the server stops, or when its device opens a second one after it.
 pub(super) async fn events(State(app): State<Arc<App>>, headers: HeaderMap) -> Result<Response, Problem> {
     let token = bearer(&headers)?;
     let town = Arc::clone(&app.town);

@@ -74,7 +74,7 @@ impl Town {
         }
     }
 
-    /// A counter that is raised when a stream grows that the device of the session reads.
+    /// A counter that is raised when a stream grows that the device of the session reads. It ends when the device asks for a second one after it.
     ///
     /// # Errors
     /// What the phone is told instead.

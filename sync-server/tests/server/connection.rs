@@ -11,7 +11,7 @@ use fieldgrid_core::domain::grant::Role;
 use fieldgrid_core::domain::id::{Hash, StreamId};
 use fieldgrid_core::wire::error::ErrorKind;
 use fieldgrid_core::wire::sync::Token;
-use sync_server::http::{self, Options, Tls};
+use sync_server::http::{self, Limits, Options, Tls};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
@@ -163,6 +163,37 @@ async fn event_streams_tell_at_once_and_at_news_and_end_when_the_server_stops() 
     let (ended, stopped) = tokio::join!(timeout(Duration::from_secs(5), news.next()), running.stop());
     assert_eq!(ended.expect("the stream ends with the server").unwrap_err(), TransportError::NoNetwork);
     stopped.unwrap();
+}
+
+#[tokio::test]
+async fn a_device_has_two_event_streams_and_the_newest_takes_the_oldest_ones_place() {
+    let limits = Limits { event_streams: 3, ..Limits::default() };
+    let desk = Desk::open(Options { limits, ..Options::default() }).with_a_grid().await;
+    let running = http::start(Arc::clone(&desk.app), desk.router(), any(), None).unwrap();
+    let url = format!("http://{}", running.address);
+    let transport = HttpTransport::new(&url, None).unwrap();
+    let mut tokens = Vec::new();
+    for n in 1..=2 {
+        let mut phone = Phone::enrol(&transport, &desk.invite(Role::GridMember, &url).await, n).await;
+        phone.sync(&transport).await;
+        tokens.push(phone.token.unwrap());
+    }
+    let mut streams = Vec::new();
+    for n in 0..20 {
+        let mut stream = transport.news(tokens[0]).await.unwrap();
+        stream.next().await.unwrap();
+        streams.push(stream);
+        if n >= 2 {
+            let ended = timeout(Duration::from_secs(5), streams[n - 2].next()).await.expect("the oldest ends");
+            assert_eq!(ended.unwrap_err(), TransportError::NoNetwork);
+        }
+    }
+    transport.news(tokens[1]).await.expect("the other phone's place is free").next().await.unwrap();
+    desk.town.create_grids("610702001001".parse().unwrap(), 2).await.unwrap();
+    for stream in &mut streams[18..] {
+        timeout(Duration::from_secs(5), stream.next()).await.expect("the two newest hear").unwrap();
+    }
+    running.stop().await.unwrap();
 }
 
 #[tokio::test]
