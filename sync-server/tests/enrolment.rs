@@ -69,6 +69,16 @@ async fn what_is_no_enrolment_is_told_so() {
 }
 
 #[tokio::test]
+async fn a_phone_that_did_not_draw_its_incarnation_leaves_the_code_unused() {
+    let world = World::new().await;
+    let code = world.town.invite(world.order(Role::GridMember, GRID)).await.unwrap().code;
+    let key = || KeyPair::from_secret(&[1; 32]);
+    let refused = Phone::enrol_as(&world.town, &world.env, code.clone(), key(), Incarnation::from_bytes([0; 16])).await.err().unwrap();
+    assert_eq!((refused.kind, refused.kind.status()), (ErrorKind::Malformed, 400));
+    Phone::enrol_as(&world.town, &world.env, code, key(), Incarnation::random([3; 16])).await.unwrap();
+}
+
+#[tokio::test]
 async fn an_order_that_makes_no_sense_is_not_carried_out() {
     let world = World::new().await;
     let mut order = world.order(Role::Department, TOWN);

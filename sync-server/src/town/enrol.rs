@@ -107,6 +107,10 @@ impl Town {
         if request.version > fieldgrid_core::wire::VERSION {
             return Err(refusal(ErrorKind::Version, "this server does not speak so new a version"));
         }
+        // Genesis' actor: every change by it is malformed. A phone that draws it has a broken source of randomness.
+        if request.incarnation.as_bytes() == &[0; 16] {
+            return Err(refusal(ErrorKind::Malformed, "the incarnation is to be drawn at random"));
+        }
         let now_ms = self.env.wall_ms();
         if !request.verify() {
             return Err(refusal(ErrorKind::Unauthenticated, "the request is not signed by the key that it names"));
