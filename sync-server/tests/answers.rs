@@ -14,8 +14,9 @@ use fieldgrid_core::domain::id::{Hash, StreamId};
 use fieldgrid_core::wire::batch::{ChangeItem, Item};
 use fieldgrid_core::wire::error::ErrorKind;
 use fieldgrid_core::wire::frame;
+use fieldgrid_core::wire::limits::MAX_OFFERS;
 use fieldgrid_core::wire::pack::Pack;
-use fieldgrid_core::wire::sync::{Authenticate, PageEntry, StreamKind, Token};
+use fieldgrid_core::wire::sync::{Authenticate, PageEntry, SealedBytes, StreamKind, Token};
 use fieldgrid_core::wire::verdict::Verdict;
 use sync_server::town::{Town, TownOptions};
 
@@ -208,6 +209,17 @@ async fn own_words_of_batches_the_phone_does_not_claim_come_whole() {
     let answer = member.ask(&world.town, &request).await.unwrap();
     let grid = answer.pages.iter().find(|page| page.stream == member.stream_of(StreamKind::Grid)).unwrap();
     assert!(matches!(&grid.entries[1], PageEntry::Entry(entry) if entry.hash() == change.hash()), "after the word on when it was received");
+}
+
+#[tokio::test]
+async fn offers_are_left_aside_up_to_their_limit() {
+    let world = World::new().await;
+    let member = world.phone(Role::GridMember, GRID).await;
+    let mut request = member.request(&[]);
+    request.offers = vec![SealedBytes(vec![1]); MAX_OFFERS];
+    member.ask(&world.town, &request).await.unwrap();
+    request.offers.push(SealedBytes(vec![1]));
+    assert_eq!(member.ask(&world.town, &request).await.unwrap_err().kind, ErrorKind::TooLarge);
 }
 
 #[tokio::test]

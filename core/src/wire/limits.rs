@@ -9,6 +9,8 @@ pub const MAX_BODY: usize = 4 << 20;
 pub const MAX_BODY_PLAIN: usize = 16 << 20;
 /// Most batches in a request.
 pub const MAX_BATCHES: usize = 64;
+/// Most offers in a request; version 1 sends none.
+pub const MAX_OFFERS: usize = 256;
 /// Most items in a batch.
 pub const MAX_ITEMS: usize = 500;
 /// Longest fact body, bytes.

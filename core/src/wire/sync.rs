@@ -176,7 +176,8 @@ impl Request {
             return Err(WireError::NewerVersion(version));
         }
         let request: Self = decode(&payload, "request payload")?;
-        if request.batches.len() > limits::MAX_BATCHES || request.state.as_ref().is_some_and(|state| state.cursors.len() > limits::MAX_STREAMS) {
+        let streams = request.state.as_ref().map_or(0, |state| state.cursors.len());
+        if request.batches.len() > limits::MAX_BATCHES || request.offers.len() > limits::MAX_OFFERS || streams > limits::MAX_STREAMS {
             return Err(WireError::TooLarge("request"));
         }
         Ok(Received { auth, request, payload })
