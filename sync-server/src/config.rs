@@ -73,7 +73,7 @@ pub struct Serving {
     /// Event streams open at once. Each is a connection: raise the limit of open files with it.
     #[arg(long, value_name = "N", env = "FIELDGRID_EVENT_STREAMS", default_value_t = 10_000, value_parser = count(0..=1_000_000))]
     pub event_streams: usize,
-    /// Enrolment attempts from one address in a minute.
+    /// Attempts from one address in a minute to enrol, or to open the console.
     #[arg(long, value_name = "N", env = "FIELDGRID_ENROLMENTS_A_MINUTE", default_value_t = 20, value_parser = count(1..=100_000))]
     pub enrolments_a_minute: usize,
     /// Ask for this bearer token on /metrics; without it /metrics answers everyone.

@@ -10,7 +10,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::{Failure, during, open};
 use crate::config::{Common, Serving};
-use crate::console::{self, Console};
+use crate::console::{self, Console, Lock};
 use crate::http::{self, App, Tls};
 use crate::town::Town;
 
@@ -56,7 +56,8 @@ impl Serve {
         let mut stop = Stop::new().map_err(during("listening for signals"))?;
         let mut router = http::router(Arc::clone(&app));
         if let Some(key) = &serving.console_key {
-            router = router.merge(console::router(Console { town: Arc::clone(&town), key: Some(key.clone()), phones: None }));
+            let lock = Lock::new(key.clone(), Arc::clone(&app), tls.is_some() || serving.public.public_url.starts_with("https://"));
+            router = router.merge(console::router(Console { town: Arc::clone(&town), lock: Some(lock), phones: None }));
         }
         let mut running = http::start(app, router, serving.listen, certificate.clone()).map_err(during(format!("listening on {}", serving.listen)))?;
         let scheme = if tls.is_some() { "https" } else { "http" };

@@ -13,7 +13,7 @@ use askama::Template;
 use axum::Form;
 use axum::Router;
 use axum::extract::{Path, Query, Request, State as Shared};
-use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, COOKIE, REFERRER_POLICY, SET_COOKIE, X_CONTENT_TYPE_OPTIONS};
+use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, COOKIE, REFERRER_POLICY, RETRY_AFTER, SET_COOKIE, X_CONTENT_TYPE_OPTIONS};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::sse::{Event, KeepAlive, Sse};
@@ -22,9 +22,11 @@ use axum::routing::{get, post};
 use fieldgrid_core::domain::area::AreaCode;
 use fieldgrid_core::domain::case::State;
 use fieldgrid_core::domain::id::{DeviceId, DocId, Hash};
+use fieldgrid_core::env::{System, random};
 use futures_util::stream::{Stream, unfold};
 use serde::Deserialize;
 
+use crate::http;
 use crate::store::StoreError;
 use crate::town::{Town, TownError};
 use view::{Board, CasePage};
@@ -56,9 +58,32 @@ pub struct Console {
     /// The server.
     pub town: Arc<Town>,
     /// What opens it; none where only this machine can reach it.
-    pub key: Option<String>,
+    pub lock: Option<Lock>,
     /// Phones of this process.
     pub phones: Option<Arc<dyn PhoneBoard>>,
+}
+
+/// What opens a console, and what a browser shows that has opened it.
+pub struct Lock {
+    key: String,
+    /// Drawn anew when the server starts: neither the key nor a hash of it that could be tried against word lists, and it ends with the server.
+    session: String,
+    http: Arc<http::App>,
+    secure: bool,
+}
+
+impl Lock {
+    /// A lock that this key opens. Tries count with the attempts to enrol by `http`; `secure` where browsers come by TLS.
+    #[must_use]
+    pub fn new(key: String, http: Arc<http::App>, secure: bool) -> Self {
+        Self { key, session: Hash(random(&System::new())).to_string(), http, secure }
+    }
+}
+
+impl std::fmt::Debug for Lock {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Lock").finish_non_exhaustive()
+    }
 }
 
 type App = Arc<Console>;
@@ -75,7 +100,7 @@ pub fn router(console: Console) -> Router {
         .route_layer(middleware::from_fn_with_state(Arc::clone(&app), guard));
     Router::new()
         .merge(rooms)
-        .route("/console/key", post(enter))
+        .route("/console/key", post(enter).layer(middleware::from_fn_with_state(Arc::clone(&app), slow)))
         .route("/console/assets/{file}", get(asset))
         .layer(middleware::from_fn(safe_headers))
         .with_state(app)
@@ -113,7 +138,7 @@ struct CaseDetail<'a> {
 #[template(path = "console/key.html")]
 struct KeyPage<'a> {
     t: &'a Labels,
-    wrong: bool,
+    wrong: Option<&'static str>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -182,24 +207,44 @@ struct Key {
 }
 
 async fn enter(Shared(app): Shared<App>, headers: HeaderMap, Form(said): Form<Key>) -> Result<Response, Failure> {
-    let t = labels(&Ask { state: None, lang: None }, &headers);
-    match &app.key {
-        Some(key) if same(key, &said.key) => {
-            let cookie = format!("key={}; Path=/console; HttpOnly; SameSite=Strict; Max-Age=43200", proof(key));
+    match &app.lock {
+        Some(lock) if same(&lock.key, &said.key) => {
+            let secure = if lock.secure { "; Secure" } else { "" };
+            let cookie = format!("key={}; Path=/console; HttpOnly; SameSite=Strict; Max-Age=43200{secure}", lock.session);
             Ok(([(SET_COOKIE, cookie)], Redirect::to("/console")).into_response())
         }
-        _ => Ok((StatusCode::FORBIDDEN, Html(KeyPage { t, wrong: true }.render()?)).into_response()),
+        _ => locked(StatusCode::FORBIDDEN, &headers, |t| Some(t.key_wrong)),
+    }
+}
+
+/// Guessing the key is slowed by address, and a key that another site sends is not looked at.
+async fn slow(Shared(app): Shared<App>, request: Request, next: Next) -> Result<Response, Failure> {
+    if request.headers().get("sec-fetch-site").is_some_and(|site| site != "same-origin") {
+        return locked(StatusCode::FORBIDDEN, request.headers(), |_| None);
+    }
+    match app.lock.as_ref().map_or(Ok(()), |lock| lock.http.attempt(&request)) {
+        Ok(()) => Ok(next.run(request).await),
+        Err(retry_after_s) => {
+            let mut response = locked(StatusCode::TOO_MANY_REQUESTS, request.headers(), |t| Some(t.key_too_often))?;
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(retry_after_s));
+            Ok(response)
+        }
     }
 }
 
 /// Lets in who has the key; everyone else sees the page that asks for it.
 async fn guard(Shared(app): Shared<App>, request: Request, next: Next) -> Result<Response, Failure> {
-    let open = app.key.as_ref().is_none_or(|key| cookie(request.headers(), "key").is_some_and(|said| same(&proof(key), said)));
+    let open = app.lock.as_ref().is_none_or(|lock| cookie(request.headers(), "key").is_some_and(|said| same(&lock.session, said)));
     if open {
         return Ok(next.run(request).await);
     }
-    let t = labels(&Ask { state: None, lang: None }, request.headers());
-    Ok((StatusCode::UNAUTHORIZED, Html(KeyPage { t, wrong: false }.render()?)).into_response())
+    locked(StatusCode::UNAUTHORIZED, request.headers(), |_| None)
+}
+
+/// The page that asks for the key.
+fn locked(status: StatusCode, headers: &HeaderMap, wrong: fn(&Labels) -> Option<&'static str>) -> Result<Response, Failure> {
+    let t = labels(&Ask { state: None, lang: None }, headers);
+    Ok((status, Html(KeyPage { t, wrong: wrong(t) }.render()?)).into_response())
 }
 
 async fn safe_headers(request: Request, next: Next) -> Response {
@@ -209,11 +254,6 @@ async fn safe_headers(request: Request, next: Next) -> Response {
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("same-origin"));
     response
-}
-
-/// What the cookie holds: not the key itself.
-fn proof(key: &str) -> String {
-    Hash::of(&[b"fieldgrid console\0", key.as_bytes()]).to_string()
 }
 
 /// Equal, in a time that does not tell where they differ: their hashes are compared.

@@ -62,6 +62,7 @@ labels! {
     no_effect: "未生效", "no effect";
     key: "工作台口令", "Console key";
     key_wrong: "口令不正确,请向管理员核对。", "That is not the key. Ask whoever runs the server.";
+    key_too_often: "尝试次数过多,请一分钟后再试。", "Too many tries. Wait a minute.";
     enter: "进入", "Enter";
     number: "案卷号", "Number";
     category: "类别", "Category";

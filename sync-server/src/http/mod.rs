@@ -55,7 +55,7 @@ pub struct Limits {
     pub answer_within: Duration,
     /// Most event streams open at once.
     pub event_streams: usize,
-    /// Enrolment attempts from one address in a minute: codes are short, so guessing is slowed here.
+    /// Attempts from one address in a minute to enrol or to open the console: codes and keys are short, so guessing is slowed here.
     pub enrolments_a_minute: u32,
 }
 
@@ -111,6 +111,11 @@ impl App {
             options,
             written: tokio::sync::Mutex::default(),
         })
+    }
+
+    /// Counts an attempt to enrol or to open the console. `Err` is the number of seconds until the next is allowed.
+    pub(crate) fn attempt(&self, request: &Request) -> Result<(), u32> {
+        self.client(request).map_or(Ok(()), |client| self.enrolments.take(client))
     }
 
     /// The address a request counts against.

@@ -17,9 +17,7 @@ pub(super) async fn sync(State(app): State<Arc<App>>, request: Request) -> Resul
 }
 
 pub(super) async fn enrol(State(app): State<Arc<App>>, request: Request) -> Result<Response, Problem> {
-    if let Some(client) = app.client(&request)
-        && let Err(retry_after_s) = app.enrolments.take(client)
-    {
+    if let Err(retry_after_s) = app.attempt(&request) {
         let reason = "too many attempts to enrol from this address: wait, and check the code with the centre".to_owned();
         return Err(Problem(ErrorBody { kind: ErrorKind::TooOften, reason, retry_after_s: Some(retry_after_s) }));
     }

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::ConnectInfo;
 use axum::http::{Request, StatusCode};
@@ -10,7 +11,9 @@ use fieldgrid_core::wire::error::{ErrorBody, ErrorKind};
 use fieldgrid_core::wire::frame;
 use fieldgrid_core::wire::limits::MAX_BODY;
 use futures_util::stream;
+use sync_server::console::{self, Console, Lock};
 use sync_server::http::{Limits, Options, Problem};
+use tower::ServiceExt;
 
 use crate::desk::Desk;
 
@@ -125,4 +128,39 @@ async fn guessing_enrolment_codes_is_slowed_by_address() {
     assert!(slowed.headers.contains_key("retry-after"));
     assert_eq!(proxied.ask(attempt("10.0.0.1:5", "198.51.100.1")).await.error().kind, ErrorKind::TooOften);
     assert_eq!(proxied.ask(attempt("10.0.0.1:5", "198.51.100.2")).await.error().kind, ErrorKind::Malformed);
+}
+
+#[tokio::test]
+async fn guessing_the_consoles_key_is_slowed_by_address() {
+    let desk = Desk::open(Options { limits: Limits { enrolments_a_minute: 3, ..Limits::default() }, ..Options::default() });
+    let open = |secure| {
+        let lock = Lock::new("right".to_owned(), std::sync::Arc::clone(&desk.app), secure);
+        console::router(Console { town: std::sync::Arc::clone(&desk.town), lock: Some(lock), phones: None })
+    };
+    let (plain, tls) = (open(false), open(true));
+    let say = async |console: &Router, peer: &str, site: &str, key: &str| {
+        let request = Request::post("/console/key").header("content-type", "application/x-www-form-urlencoded").header("sec-fetch-site", site);
+        let request = request.extension(ConnectInfo(peer.parse::<SocketAddr>().unwrap())).body(Body::from(format!("key={key}"))).unwrap();
+        console.clone().oneshot(request).await.unwrap()
+    };
+    let cookie = |answer: &axum::response::Response| answer.headers()["set-cookie"].to_str().unwrap().to_owned();
+    let opened = say(&plain, "192.0.2.1:5", "same-origin", "right").await;
+    assert_eq!(opened.status(), StatusCode::SEE_OTHER);
+    assert!(!cookie(&opened).contains("Secure"));
+    assert_eq!(say(&plain, "192.0.2.1:6", "cross-site", "right").await.status(), StatusCode::FORBIDDEN, "another site's form");
+    for _ in 0..2 {
+        assert_eq!(say(&plain, "192.0.2.1:7", "same-origin", "wrong").await.status(), StatusCode::FORBIDDEN);
+    }
+    let slowed = say(&plain, "192.0.2.1:8", "same-origin", "right").await;
+    assert_eq!(slowed.status(), StatusCode::TOO_MANY_REQUESTS, "also the right key: else it would be found all the same");
+    assert!(slowed.headers().contains_key("retry-after"));
+
+    let elsewhere = say(&tls, "192.0.2.2:5", "same-origin", "right").await;
+    assert!(cookie(&elsewhere).ends_with("; Secure"));
+    let visit = async |console: &Router, cookie: &str| {
+        let request = Request::get("/console").header("cookie", cookie.split(';').next().unwrap()).body(Body::empty()).unwrap();
+        console.clone().oneshot(request).await.unwrap().status()
+    };
+    assert_eq!(visit(&plain, &cookie(&opened)).await, StatusCode::OK);
+    assert_eq!(visit(&plain, &cookie(&elsewhere)).await, StatusCode::UNAUTHORIZED, "another server's session, though its key is the same");
 }

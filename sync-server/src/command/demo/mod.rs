@@ -163,7 +163,7 @@ impl Stage {
         let department = town.create_org(cast::DEPARTMENT, home).await?;
 
         let board = Arc::new(Phones::default());
-        let console = console::router(Console { town: Arc::clone(&town), key: None, phones: Some(Arc::clone(&board) as Arc<dyn console::PhoneBoard>) });
+        let console = console::router(Console { town: Arc::clone(&town), lock: None, phones: Some(Arc::clone(&board) as Arc<dyn console::PhoneBoard>) });
         let app = http::App::new(Arc::clone(&town), http::Options::default());
         let port = if demo.once { 0 } else { demo.port };
         let server = http::start(Arc::clone(&app), http::router(app).merge(console), ([127, 0, 0, 1], port).into(), None)
