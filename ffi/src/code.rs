@@ -1,10 +1,13 @@
 //! Codes and what they are called.
 
 use fieldgrid_core::device::store::DeliveryState as CoreDeliveryState;
+use fieldgrid_core::device::sync::WaitReason as CoreWaitReason;
 use fieldgrid_core::domain::action::{ActionKind as CoreActionKind, Severity as CoreSeverity};
 use fieldgrid_core::domain::case::State as CoreState;
+use fieldgrid_core::domain::case::kinds::{self, Field};
 use fieldgrid_core::domain::category;
 use fieldgrid_core::domain::fact::{VisitKind as CoreVisitKind, VisitResult as CoreVisitResult};
+use fieldgrid_core::domain::grant::Role as CoreRole;
 use fieldgrid_core::domain::words;
 
 /// What something is called, or what to tell a person, in both languages.
@@ -31,9 +34,11 @@ impl Words {
 macro_rules! mirror {
     ($($(#[$doc:meta])* $name:ident = $core:ident { $($variant:ident)* })*) => {$(
         $(#[$doc])*
+        #[allow(missing_docs, reason = "the engine documents them")]
         #[derive(Debug, Clone, Copy, PartialEq, Eq, uniffi::Enum)]
         pub enum $name {
             $($variant,)*
+            /// A code of a newer version.
             Other,
         }
 
@@ -42,15 +47,6 @@ macro_rules! mirror {
                 match code {
                     $($core::$variant => Self::$variant,)*
                     $core::Other(_) => Self::Other,
-                }
-            }
-        }
-
-        impl From<$name> for $core {
-            fn from(code: $name) -> Self {
-                match code {
-                    $($name::$variant => Self::$variant,)*
-                    $name::Other => Self::Other(u8::MAX),
                 }
             }
         }
@@ -74,6 +70,83 @@ mirror! {
     VisitResult = CoreVisitResult { Met Absent Refused Moved }
     /// Why a visit was made.
     VisitKind = CoreVisitKind { Routine Care Safety Collection Muster }
+    /// What a person is to the centre.
+    Role = CoreRole {
+        Rider Volunteer FloorLeader FloorGroupLeader UnitLeader BuildingLeader GridMember GridHead EstateLead Community Department TownDispatcher TownLeader County
+        City Auditor
+    }
+    /// Why the phone waits before it asks the centre again.
+    WaitReason = CoreWaitReason {
+        Scheduled NoNetwork Timeout ServerBusy ServerFailed NotEnrolled NotRecognised Revoked NeedsUpdate Clock Untrusted BadAnswer Rejected Storage
+    }
+}
+
+macro_rules! both_ways {
+    ($($name:ident = $core:ident { $($variant:ident)* })*) => {$(
+        impl From<$name> for $core {
+            fn from(code: $name) -> Self {
+                match code {
+                    $($name::$variant => Self::$variant,)*
+                    $name::Other => Self::Other(u8::MAX),
+                }
+            }
+        }
+    )*};
+}
+
+// What apps may also hand in.
+both_ways! {
+    CaseState = CoreState { Draft Reported Accepted Dispatched Handling Suspended Resolved Verified Closed Rejected Withdrawn Merged Void }
+    Severity = CoreSeverity { Normal Urgent Emergency }
+    ActionKind = CoreActionKind {
+        Report Supplement Rate SelfResolve Sign Progress RequestReturn RequestExtension Finish CheckIn Object RequestReopen VerifyFail Accept Dispatch Recall
+        ApproveReturn DenyReturn ApproveExtension DenyExtension Suspend Resume Escalate Delegate Whistle WhistleEnd RateDepartment Supervise SuperviseEnd Reopen
+        DenyReopen ResolveFlag Edit Unmerge MergeIn VerifyPass Close Reject Withdraw Merge Void
+    }
+    VisitResult = CoreVisitResult { Met Absent Refused Moved }
+    VisitKind = CoreVisitKind { Routine Care Safety Collection Muster }
+    Role = CoreRole {
+        Rider Volunteer FloorLeader FloorGroupLeader UnitLeader BuildingLeader GridMember GridHead EstateLead Community Department TownDispatcher TownLeader County
+        City Auditor
+    }
+}
+
+macro_rules! fields {
+    ($($variant:ident)*) => {
+        /// What an action must say.
+        #[allow(missing_docs, reason = "the engine documents them")]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, uniffi::Enum)]
+        pub enum ActionField {
+            $($variant,)*
+        }
+
+        impl From<Field> for ActionField {
+            fn from(field: Field) -> Self {
+                match field {
+                    $(Field::$variant => Self::$variant,)*
+                }
+            }
+        }
+    };
+}
+
+fields! {
+    Category Place OccurredAt Severity Evidence Score Measure Photo Photos Spot FinishedAt Reason DueAt Result Observation SeenAt Grid DuplicateCheck Org Instruction
+    Targets MaxDays Departments Decision Row Header Conclusion Reply Primary
+}
+
+/// What an action of this kind must say. Times that it lacks are filled in by the engine.
+#[uniffi::export]
+#[must_use]
+pub fn required_fields(kind: ActionKind) -> Vec<ActionField> {
+    kinds::spec(kind.into()).map_or(&[][..], |spec| spec.fields).iter().copied().map(ActionField::from).collect()
+}
+
+/// What a role is called.
+#[uniffi::export]
+#[must_use]
+pub fn role_words(role: Role) -> Words {
+    words::role(role.into()).into()
 }
 
 /// What a state is called.
@@ -119,11 +192,4 @@ pub fn categories() -> Vec<Category> {
         all.extend(category::minors(major.code).map(minor));
     }
     all
-}
-
-/// What a category code is called; `None` for one that is not in the table.
-#[uniffi::export]
-#[must_use]
-pub fn category_words(code: &str) -> Option<Words> {
-    category::words(code).map(Words::from)
 }

@@ -1,182 +1,335 @@
 //! The phone.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::str::FromStr;
+use std::sync::{Arc, PoisonError, RwLock};
 
-use fieldgrid_core::device::store::{CaseFilter, CaseOrder, HouseholdFilter, OpenOptions, PageRequest};
-use fieldgrid_core::device::{Device as CoreDevice, DeviceOptions, NewHousehold};
-use fieldgrid_core::domain::household::{Fields, HouseholdEdit, Value};
+use fieldgrid_core::device::store::{self, OpenOptions, PageRequest};
+use fieldgrid_core::device::transport::HttpConnect;
+use fieldgrid_core::device::{Device as Engine, DeviceOptions, NewHousehold};
+use fieldgrid_core::domain::household::HouseholdEdit;
+use fieldgrid_core::domain::id::DocId;
 use fieldgrid_core::env::System;
 use fieldgrid_core::wire::enrol::Invite;
-use tokio::sync::Mutex;
 
-use crate::code::{ActionKind, Words};
+use crate::code::{ActionKind, CaseState};
+use crate::edit::{ActionFields, FieldEdit, Visit};
 use crate::error::FieldgridError;
-use crate::record::{ActionFields, EditRow, Enrolment, HitPage, SyncStatus, Visit};
-use crate::watch::{CaseWatch, CasesWatch, HouseholdWatch, HouseholdsWatch, StatusWatch, SyncWatch};
+use crate::record::{CasePage, HitPage, HouseholdPage, PageToken, RefusedEdit, VisitPage};
+use crate::screen::{CaseScreen, DeviceStatus, HouseholdScreen, Names, SyncResult};
+use crate::watch::{CaseWatch, CasesWatch, DeviceWatch, HouseholdWatch, HouseholdsWatch, RefusedWatch, VisitsWatch};
+use crate::{blocking, spawned};
 
 type Result<T> = std::result::Result<T, FieldgridError>;
 
-/// A phone. Exported work runs to its end, or was never begun, also when its caller is cancelled.
-#[derive(Debug, uniffi::Object)]
-pub struct Device {
-    device: CoreDevice,
+/// Where a store is and what opens it.
+#[derive(Clone, uniffi::Record)]
+pub struct OpenRequest {
+    /// The database file; made when missing.
+    pub path: String,
+    /// The raw key of 32 bytes, from the platform's keystore. Kept in memory only.
+    pub key: Vec<u8>,
+    /// A small file that backups do not reach; by default beside the database, with the ending `.life`.
+    #[uniffi(default = None)]
+    pub life: Option<String>,
+    /// Certificates of a private CA to trust beside the public ones, PEM.
+    #[uniffi(default = None)]
+    pub ca_pem: Option<Vec<u8>>,
 }
 
-/// Opens the store at `path` with its key of 32 bytes, or makes it. `life` is a small file that backups do not reach.
+impl std::fmt::Debug for OpenRequest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("OpenRequest").field("path", &self.path).finish_non_exhaustive()
+    }
+}
+
+/// What a list of cases is ordered by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, uniffi::Enum)]
+pub enum CaseOrder {
+    /// The latest change first.
+    Updated,
+    /// Only open cases with a due time, soonest first.
+    Due,
+    /// A day's list: open cases, what is due soonest first, then the others, the latest change first.
+    Today,
+}
+
+/// Which cases.
+#[derive(Debug, Clone, PartialEq, Eq, uniffi::Record)]
+pub struct CaseFilter {
+    /// In this state.
+    #[uniffi(default = None)]
+    pub state: Option<CaseState>,
+    /// Still open, or ended.
+    #[uniffi(default = None)]
+    pub open: Option<bool>,
+    /// Reported by the phone's person.
+    #[uniffi(default = false)]
+    pub mine: bool,
+    /// With a live assignment to the phone's person or organisation.
+    #[uniffi(default = false)]
+    pub assigned: bool,
+    /// Of this category, or of the minor ones under it.
+    #[uniffi(default = None)]
+    pub category: Option<String>,
+    /// In this area, by code.
+    #[uniffi(default = None)]
+    pub area: Option<String>,
+    /// The order.
+    pub order: CaseOrder,
+}
+
+impl TryFrom<CaseFilter> for store::CaseFilter {
+    type Error = FieldgridError;
+
+    fn try_from(filter: CaseFilter) -> Result<Self> {
+        let CaseFilter { state, open, mine, assigned, category, area, order } = filter;
+        let order = match order {
+            CaseOrder::Updated => store::CaseOrder::Updated,
+            CaseOrder::Due => store::CaseOrder::Due,
+            CaseOrder::Today => store::CaseOrder::Today,
+        };
+        Ok(Self { state: state.map(Into::into), open, mine, assigned, category, area: area.as_deref().map(id).transpose()?, order })
+    }
+}
+
+/// Which households.
+#[derive(Debug, Clone, PartialEq, Eq, uniffi::Record)]
+pub struct HouseholdFilter {
+    /// In this grid or area, by code.
+    #[uniffi(default = None)]
+    pub area: Option<String>,
+    /// Where someone needs care.
+    #[uniffi(default = false)]
+    pub care: bool,
+}
+
+impl TryFrom<HouseholdFilter> for store::HouseholdFilter {
+    type Error = FieldgridError;
+
+    fn try_from(HouseholdFilter { area, care }: HouseholdFilter) -> Result<Self> {
+        Ok(Self { area: area.as_deref().map(id).transpose()?, care })
+    }
+}
+
+/// A phone. Calls may be made from any thread and block none; what was begun goes on when its caller is cancelled.
+#[derive(Debug, uniffi::Object)]
+pub struct Device(RwLock<Option<Engine>>);
+
+/// Opens the store, or makes it.
 ///
 /// # Errors
-/// [`FieldgridError::WrongKey`], [`FieldgridError::Storage`]; nothing was changed.
-#[uniffi::export(async_runtime = "tokio")]
-pub async fn open_device(path: String, key: Vec<u8>, life: Option<String>) -> Result<Arc<Device>> {
+/// [`FieldgridError`]; nothing was changed.
+#[uniffi::export]
+pub async fn open_device(request: OpenRequest) -> Result<Arc<Device>> {
     blocking(move || {
-        let key: [u8; 32] = key.try_into().map_err(|_| FieldgridError::WrongKey { words: Words::of(("密钥不对", "The key has to be 32 bytes")) })?;
+        let OpenRequest { path, key, life, ca_pem } = request;
+        let key: [u8; 32] = key.try_into().map_err(|_| FieldgridError::invalid_input())?;
         let store = OpenOptions { life: life.map(Into::into), ..OpenOptions::new(path, key, Arc::new(System::new())) };
-        let device = CoreDevice::open(DeviceOptions::new(store), crate::runtime().clone())?;
-        Ok(Arc::new(Device { device }))
+        let options = DeviceOptions { connect: Arc::new(HttpConnect { ca_pem }), ..DeviceOptions::new(store) };
+        Ok(Arc::new(Device(RwLock::new(Some(Engine::open(options, crate::runtime().clone())?)))))
     })
     .await
 }
 
-#[uniffi::export(async_runtime = "tokio")]
+#[uniffi::export]
 impl Device {
-    /// Who the phone is; `None` before enrolment.
+    /// Enrols with the centre of an invite, as its code says it or as text.
     ///
     /// # Errors
-    /// Storage.
-    pub async fn enrolment(&self) -> Result<Option<Enrolment>> {
-        self.work(|device| {
-            let Some(identity) = device.identity() else { return Ok(None) };
-            let scopes: Vec<_> = identity.grant.scopes.iter().map(ToString::to_string).collect();
-            let area_name = scopes.first().and_then(|scope| device.names().ok()?.areas.get(scope).cloned());
-            Ok(Some(Enrolment { name: identity.name, role: fieldgrid_core::domain::words::role(identity.grant.role).into(), scopes, area_name }))
-        })
-        .await
-    }
-
-    /// Enrols with the centre of an invite.
-    ///
-    /// # Errors
-    /// [`FieldgridError::NotEnrolled`]; the phone is as it was.
+    /// [`FieldgridError`]; the phone is as it was.
     pub async fn enrol(&self, invite: String) -> Result<()> {
-        let invite: Invite = invite.parse().map_err(|_| FieldgridError::bad_invite())?;
-        let device = self.device.clone();
-        crate::runtime().spawn(async move { device.enrol(&invite).await }).await.map_err(|_| FieldgridError::stopped())??;
-        Ok(())
+        let invite: Invite = invite.parse().map_err(|_| FieldgridError::invalid_invite())?;
+        let engine = self.engine()?;
+        spawned(async move { Ok(engine.enrol(&invite).await.map(|_| ())?) }).await
     }
 
     /// Reports a new case; its id.
     ///
     /// # Errors
-    /// [`FieldgridError::NotSaved`], [`FieldgridError::Storage`]; nothing is saved then.
+    /// [`FieldgridError`]; nothing is saved then. So with all that follow.
     pub async fn report(&self, fields: ActionFields) -> Result<String> {
         let fields = fields.try_into()?;
-        self.work(|device| Ok(device.report(fields)?.doc.to_string())).await
+        self.work(|engine| Ok(engine.report(fields)?.doc.to_string())).await
     }
 
-    /// Acts on a case.
+    /// Acts on a case; the edit's id.
     ///
     /// # Errors
-    /// [`FieldgridError::NotSaved`], [`FieldgridError::Storage`]; nothing is saved then.
-    pub async fn act(&self, case: String, kind: ActionKind, fields: ActionFields) -> Result<()> {
+    /// As [`Device::report`].
+    pub async fn act(&self, case: String, kind: ActionKind, fields: ActionFields) -> Result<String> {
         let (case, fields) = (id(&case)?, fields.try_into()?);
-        self.work(move |device| Ok(device.act(case, kind.into(), fields).map(|_| ())?)).await
+        self.work(move |engine| Ok(engine.act(case, kind.into(), fields)?.edit.to_string())).await
     }
 
     /// Adds a household with its persons; its id.
     ///
     /// # Errors
-    /// [`FieldgridError::NotSaved`], [`FieldgridError::Storage`]; nothing is saved then.
-    pub async fn add_household(
-        &self,
-        fields: std::collections::HashMap<String, String>,
-        persons: Vec<std::collections::HashMap<String, String>>,
-    ) -> Result<String> {
-        let text = |fields: std::collections::HashMap<String, String>| fields.into_iter().map(|(name, value)| (name, Value::Text(value))).collect::<Fields>();
-        let household = NewHousehold { fields: text(fields), persons: persons.into_iter().map(text).collect() };
-        self.work(|device| Ok(device.add_household(household)?.doc.to_string())).await
+    /// As [`Device::report`].
+    pub async fn add_household(&self, household: FieldEdit, persons: Vec<FieldEdit>) -> Result<String> {
+        let persons = persons.into_iter().map(FieldEdit::into_fields).collect();
+        let household = NewHousehold { fields: household.into_fields(), persons };
+        self.work(|engine| Ok(engine.add_household(household)?.doc.to_string())).await
     }
 
-    /// Sets one field of a household; empty clears it.
+    /// Saves a form of a household: exactly the fields that were changed, the household's and those of persons by id.
     ///
     /// # Errors
-    /// [`FieldgridError::NotSaved`], [`FieldgridError::Storage`]; nothing is saved then.
-    pub async fn set_field(&self, household: String, name: String, value: String) -> Result<()> {
+    /// As [`Device::report`].
+    pub async fn edit_household(&self, household: String, fields: FieldEdit, persons: HashMap<String, FieldEdit>) -> Result<()> {
         let household = id(&household)?;
-        let value = if value.is_empty() { Value::Null } else { Value::Text(value) };
-        self.work(move |device| Ok(device.edit_household(household, vec![HouseholdEdit::Set(name, value)]).map(|_| ())?)).await
+        let mut edits: Vec<_> = fields.into_fields().into_iter().map(|(name, value)| HouseholdEdit::Set(name, value)).collect();
+        for (person, fields) in persons {
+            let person = id(&person)?;
+            edits.extend(fields.into_fields().into_iter().map(|(name, value)| HouseholdEdit::SetPerson(person, name, value)));
+        }
+        self.work(move |engine| Ok(engine.edit_household(household, edits).map(|_| ())?)).await
     }
 
-    /// Records a visit to a household.
+    /// Adds a person to a household; the person's id.
     ///
     /// # Errors
-    /// [`FieldgridError::NotSaved`], [`FieldgridError::Storage`]; nothing is saved then.
-    pub async fn visit(&self, household: String, visit: Visit) -> Result<()> {
-        let (household, visit) = (id(&household)?, visit.into());
-        self.work(move |device| Ok(device.visit(household, &visit).map(|_| ())?)).await
+    /// As [`Device::report`].
+    pub async fn add_person(&self, household: String, fields: FieldEdit) -> Result<String> {
+        let household = id(&household)?;
+        self.work(move |engine| Ok(engine.add_person(household, fields.into_fields())?.to_string())).await
     }
 
-    /// Watches open cases, up to 500: those that are due, soonest first; or all, the latest change first.
-    #[must_use]
-    pub fn observe_cases(&self, due: bool, limit: u32) -> Arc<CasesWatch> {
-        let order = if due { CaseOrder::Due } else { CaseOrder::Updated };
-        let filter = CaseFilter { open: Some(true), order, ..CaseFilter::default() };
-        Arc::new(CasesWatch::new(self.device.observe_cases(filter, PageRequest::first(limit))))
+    /// Records a visit to a household; the visit's id.
+    ///
+    /// # Errors
+    /// As [`Device::report`].
+    pub async fn visit(&self, household: String, visit: Visit) -> Result<String> {
+        let (household, visit) = (id(&household)?, visit.try_into()?);
+        self.work(move |engine| Ok(engine.visit(household, &visit)?.to_string())).await
+    }
+
+    /// Keeps a person's ID number, beside the household and not in it.
+    ///
+    /// # Errors
+    /// As [`Device::report`].
+    pub async fn set_id_number(&self, household: String, person: String, value: String) -> Result<()> {
+        let (household, person) = (id(&household)?, id(&person)?);
+        self.work(move |engine| Ok(engine.set_id_number(household, person, &value).map(|_| ())?)).await
+    }
+
+    /// Reads a person's ID number. That it was read is recorded first.
+    ///
+    /// # Errors
+    /// As [`Device::report`]; nothing is shown then.
+    pub async fn reveal_id_number(&self, household: String, person: String) -> Result<Option<String>> {
+        let (household, person) = (id(&household)?, id(&person)?);
+        self.work(move |engine| Ok(engine.reveal_id_number(household, person)?)).await
+    }
+
+    /// Cases, up to 500 a page.
+    ///
+    /// # Errors
+    /// Storage.
+    pub async fn cases(&self, filter: CaseFilter, limit: u32, after: Option<PageToken>) -> Result<CasePage> {
+        let filter = filter.try_into()?;
+        self.work(move |engine| Ok(engine.cases(&filter, page(limit, after))?.into())).await
+    }
+
+    /// Watches a page of cases.
+    ///
+    /// # Errors
+    /// When the device was shut down, or a code is none.
+    pub fn observe_cases(&self, filter: CaseFilter, limit: u32, after: Option<PageToken>) -> Result<Arc<CasesWatch>> {
+        Ok(CasesWatch::new(self.engine()?.observe_cases(filter.try_into()?, page(limit, after))))
+    }
+
+    /// A case.
+    ///
+    /// # Errors
+    /// Storage.
+    pub async fn case(&self, case: String) -> Result<Option<CaseScreen>> {
+        let case = id(&case)?;
+        self.work(move |engine| Ok(engine.case(case)?.map(CaseScreen::from))).await
     }
 
     /// Watches a case.
     ///
     /// # Errors
-    /// When it is no id.
+    /// As [`Device::observe_cases`].
     pub fn observe_case(&self, case: &str) -> Result<Arc<CaseWatch>> {
-        Ok(Arc::new(CaseWatch(Mutex::new(self.device.observe_case(id(case)?)), self.device.clone())))
+        Ok(CaseWatch::new(self.engine()?.observe_case(id(case)?)))
     }
 
-    /// Watches households, up to 500.
-    #[must_use]
-    pub fn observe_households(&self, limit: u32) -> Arc<HouseholdsWatch> {
-        Arc::new(HouseholdsWatch::new(self.device.observe_households(HouseholdFilter::default(), PageRequest::first(limit))))
+    /// Households, up to 500 a page.
+    ///
+    /// # Errors
+    /// Storage, or households are locked.
+    pub async fn households(&self, filter: HouseholdFilter, limit: u32, after: Option<PageToken>) -> Result<HouseholdPage> {
+        let filter = filter.try_into()?;
+        self.work(move |engine| Ok(engine.households(&filter, page(limit, after))?.into())).await
+    }
+
+    /// Watches a page of households.
+    ///
+    /// # Errors
+    /// As [`Device::observe_cases`].
+    pub fn observe_households(&self, filter: HouseholdFilter, limit: u32, after: Option<PageToken>) -> Result<Arc<HouseholdsWatch>> {
+        Ok(HouseholdsWatch::new(self.engine()?.observe_households(filter.try_into()?, page(limit, after))))
+    }
+
+    /// A household.
+    ///
+    /// # Errors
+    /// As [`Device::households`].
+    pub async fn household(&self, household: String) -> Result<Option<HouseholdScreen>> {
+        let household = id(&household)?;
+        self.work(move |engine| Ok(engine.household(household)?.map(HouseholdScreen::from))).await
     }
 
     /// Watches a household with its visits.
     ///
     /// # Errors
-    /// When it is no id.
+    /// As [`Device::observe_cases`].
     pub fn observe_household(&self, household: &str) -> Result<Arc<HouseholdWatch>> {
-        Ok(Arc::new(HouseholdWatch::new(self.device.observe_household(id(household)?))))
+        Ok(HouseholdWatch::new(self.engine()?.observe_household(id(household)?)))
     }
 
-    /// Watches how the phone stands with the centre.
-    #[must_use]
-    pub fn observe_status(&self) -> Arc<StatusWatch> {
-        Arc::new(StatusWatch::new(self.device.observe_status()))
-    }
-
-    /// Watches what sync is doing.
+    /// Visits, of one household or all, up to 500 a page.
     ///
     /// # Errors
-    /// When the transport cannot be set up.
-    pub fn observe_sync(&self) -> Result<Arc<SyncWatch>> {
-        let mut receiver = self.device.observe_sync()?;
-        if let Some(receiver) = &mut receiver {
-            receiver.mark_changed();
-        }
-        Ok(Arc::new(SyncWatch(Mutex::new(receiver))))
+    /// As [`Device::households`].
+    pub async fn visits(&self, household: Option<String>, limit: u32, after: Option<PageToken>) -> Result<VisitPage> {
+        let household = household.as_deref().map(id).transpose()?;
+        self.work(move |engine| Ok(engine.visits(household, page(limit, after))?.into())).await
     }
 
-    /// Own work that waits for a person's decision.
+    /// Watches a page of visits.
     ///
     /// # Errors
-    /// Storage.
-    pub async fn refused(&self) -> Result<Vec<EditRow>> {
-        self.work(|device| Ok(device.refused()?.into_iter().map(EditRow::from).collect())).await
+    /// As [`Device::observe_cases`].
+    pub fn observe_visits(&self, household: Option<String>, limit: u32, after: Option<PageToken>) -> Result<Arc<VisitsWatch>> {
+        let household: Option<DocId> = household.as_deref().map(id).transpose()?;
+        Ok(VisitsWatch::new(self.engine()?.observe_visits(household, page(limit, after))))
     }
 
     /// Records that match what was typed.
     ///
     /// # Errors
     /// Storage.
-    pub async fn search(&self, typed: String, limit: u32) -> Result<HitPage> {
-        self.work(move |device| Ok(device.search(&typed, PageRequest::first(limit))?.into())).await
+    pub async fn search(&self, typed: String, limit: u32, after: Option<PageToken>) -> Result<HitPage> {
+        self.work(move |engine| Ok(engine.search(&typed, page(limit, after))?.into())).await
+    }
+
+    /// Own work that waits for a person's decision.
+    ///
+    /// # Errors
+    /// Storage.
+    pub async fn refused(&self) -> Result<Vec<RefusedEdit>> {
+        self.work(|engine| Ok(engine.refused()?.into_iter().map(RefusedEdit::from).collect())).await
+    }
+
+    /// Watches own work that waits for a person's decision.
+    ///
+    /// # Errors
+    /// When the device was shut down.
+    pub fn observe_refused(&self) -> Result<Arc<RefusedWatch>> {
+        Ok(RefusedWatch::new(self.engine()?.observe_refused()))
     }
 
     /// Gives up an edit that was refused.
@@ -185,26 +338,49 @@ impl Device {
     /// When no such edit waits for a decision.
     pub async fn discard(&self, record: String, edit: String) -> Result<()> {
         let (record, edit) = (id(&record)?, id(&edit)?);
-        self.work(move |device| Ok(device.discard(record, edit)?)).await
+        self.work(move |engine| Ok(engine.discard(record, edit)?)).await
     }
 
-    /// Sends what a refused edit of a case said as a supplement.
+    /// Sends what a refused edit of a case said as a supplement, and gives the edit itself up.
     ///
     /// # Errors
     /// As [`Device::discard`] and [`Device::act`].
     pub async fn send_as_note(&self, case: String, edit: String) -> Result<()> {
         let (case, edit) = (id(&case)?, id(&edit)?);
-        self.work(move |device| Ok(device.send_as_note(case, edit).map(|_| ())?)).await
+        self.work(move |engine| Ok(engine.send_as_note(case, edit).map(|_| ())?)).await
+    }
+
+    /// Names for codes and ids.
+    ///
+    /// # Errors
+    /// Storage.
+    pub async fn names(&self) -> Result<Names> {
+        self.work(|engine| Ok(engine.names()?.into())).await
+    }
+
+    /// How the phone stands.
+    ///
+    /// # Errors
+    /// Storage.
+    pub async fn status(&self) -> Result<DeviceStatus> {
+        self.work(|engine| Ok(engine.status()?.into())).await
+    }
+
+    /// Watches how the phone stands.
+    ///
+    /// # Errors
+    /// When the device was shut down.
+    pub fn observe_status(&self) -> Result<Arc<DeviceWatch>> {
+        Ok(DeviceWatch::new(self.engine()?.observe_device()))
     }
 
     /// Syncs once, now, until everything is exchanged or something makes it wait.
     ///
     /// # Errors
     /// When the transport cannot be set up.
-    pub async fn sync_now(&self) -> Result<SyncStatus> {
-        let device = self.device.clone();
-        let summary = crate::runtime().spawn(async move { device.sync_now().await }).await.map_err(|_| FieldgridError::stopped())??;
-        Ok(SyncStatus { syncing: false, wait: summary.wait.map(|wait| wait.reason.words().into()) })
+    pub async fn sync_now(&self) -> Result<SyncResult> {
+        let engine = self.engine()?;
+        spawned(async move { Ok(engine.sync_now().await?.into()) }).await
     }
 
     /// Keeps in sync from now on.
@@ -212,33 +388,70 @@ impl Device {
     /// # Errors
     /// When the transport cannot be set up.
     pub async fn start(&self) -> Result<()> {
-        self.work(|device| Ok(device.start()?)).await
+        self.work(|engine| Ok(engine.start()?)).await
     }
 
     /// Stops keeping in sync, within five seconds.
-    pub async fn stop(&self) {
-        let device = self.device.clone();
-        // Ends by itself when the runtime does.
-        let _ = crate::runtime().spawn(async move { device.stop().await }).await;
+    ///
+    /// # Errors
+    /// When the device was shut down.
+    pub async fn stop(&self) -> Result<()> {
+        let engine = self.engine()?;
+        spawned(async move {
+            engine.stop().await;
+            Ok(())
+        })
+        .await
     }
 
-    /// What waits in the background tries now.
+    /// The app is in front, or the network is back: what waits in the background tries now.
     pub fn wake(&self) {
-        self.device.wake();
+        if let Ok(engine) = self.engine() {
+            engine.wake();
+        }
+    }
+
+    /// Forgets everything on this phone, unsent work too, for good.
+    ///
+    /// # Errors
+    /// Storage.
+    pub async fn wipe(&self) -> Result<()> {
+        let engine = self.engine()?;
+        spawned(async move { Ok(engine.wipe().await?) }).await
+    }
+
+    /// Stops, and lets go of the store once the last watch is gone. Calls end with `Closed` from here on. Twice is once.
+    pub async fn shutdown(&self) {
+        let engine = self.0.write().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(engine) = engine else { return };
+        // It ends by itself when the runtime does; the last handle closes files, so it goes on a thread for that.
+        let _ = spawned(async move {
+            engine.stop().await;
+            blocking(move || {
+                drop(engine);
+                Ok(())
+            })
+            .await
+        })
+        .await;
     }
 }
 
 impl Device {
-    async fn work<T: Send + 'static>(&self, work: impl FnOnce(&CoreDevice) -> Result<T> + Send + 'static) -> Result<T> {
-        let device = self.device.clone();
-        blocking(move || work(&device)).await
+    fn engine(&self) -> Result<Engine> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone().ok_or_else(FieldgridError::stopped)
+    }
+
+    async fn work<T: Send + 'static>(&self, work: impl FnOnce(&Engine) -> Result<T> + Send + 'static) -> Result<T> {
+        let engine = self.engine()?;
+        blocking(move || work(&engine)).await
     }
 }
 
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
-    crate::runtime().spawn_blocking(work).await.map_err(|_| FieldgridError::stopped())?
+fn page(limit: u32, after: Option<PageToken>) -> PageRequest {
+    PageRequest { limit, after: after.map(Into::into) }
 }
 
-fn id<T: std::str::FromStr>(text: &str) -> Result<T> {
-    text.parse().map_err(|_| FieldgridError::malformed())
+pub(crate) fn id<T: FromStr>(text: &str) -> Result<T> {
+    text.parse().map_err(|_| FieldgridError::invalid_input())
 }

@@ -1,58 +1,87 @@
-//! Errors: a stable kind, and words that a person can act on. No content is in them.
+//! One error for everything: a stable kind, and what to tell a person. No content of records is in it.
 
 use fieldgrid_core::device::enrol::EnrolError;
 use fieldgrid_core::device::store::{OpenError, SaveError, StoreError};
-use fieldgrid_core::device::transport::TransportSetupError;
+use fieldgrid_core::device::transport::{TransportError, TransportSetupError};
+use fieldgrid_core::domain::words;
 
 use crate::code::Words;
 
-/// Why something was not done. Whatever it was, nothing is half done.
+/// What kind of error it is. Kinds are added, and never change their meaning.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, uniffi::Enum)]
+pub enum ErrorKind {
+    /// The key is not the store's. Nothing was changed.
+    WrongKey,
+    /// The store was written by a newer version. Nothing was changed.
+    NewerStore,
+    /// The store's file, or something in it, cannot be read; it was left as it is.
+    Damaged,
+    /// Another process or another opening uses the store.
+    InUse,
+    /// No space is left, or the files cannot be written.
+    StorageFull,
+    /// Storage failed otherwise.
+    Storage,
+    /// The device was shut down.
+    Closed,
+    /// The device is not enrolled.
+    NotEnrolled,
+    /// The device is enrolled already.
+    AlreadyEnrolled,
+    /// What was given is not an invite, or the server's address in it is wrong.
+    InvalidInvite,
+    /// The invite's code was used, has ended, or is not one of the server's.
+    InviteEnded,
+    /// The server was not reached.
+    Unreachable,
+    /// What answered is not the server that is meant.
+    Untrusted,
+    /// The phone's clock is wrong.
+    ClockWrong,
+    /// The server was reached and did not take the request.
+    ServerRefused,
+    /// Too long without contact: only reports may be made.
+    ReportOnly,
+    /// Too long without contact: households are locked.
+    Locked,
+    /// The centre would refuse it; `refusal` says why.
+    Refused,
+    /// The record is not on this phone, or no such edit waits for a decision.
+    NotFound,
+    /// An id or a code that was given is not one.
+    InvalidInput,
+}
+
+/// Why something was not done. Whatever it was, nothing is half done, and what a form held is the app's to keep.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, uniffi::Error)]
 pub enum FieldgridError {
-    /// The key is not the store's. Nothing was changed.
-    #[error("the key does not fit this store")]
-    WrongKey {
+    /// The only case: kinds are told apart by `kind`.
+    #[error("{}", words.en)]
+    Failed {
+        /// What kind of error.
+        kind: ErrorKind,
         /// What to tell a person.
         words: Words,
-    },
-    /// The store cannot be opened, read or written.
-    #[error("storage: {}", words.en)]
-    Storage {
-        /// What to tell a person.
-        words: Words,
-    },
-    /// Too long without contact: households are locked.
-    #[error("households are locked until the centre is reached")]
-    Locked {
-        /// What to tell a person.
-        words: Words,
-    },
-    /// The phone is not enrolled.
-    #[error("not enrolled: {}", words.en)]
-    NotEnrolled {
-        /// What to tell a person.
-        words: Words,
-    },
-    /// The centre would refuse it, or the record is not here. What the form holds is kept by the app.
-    #[error("not saved: {}", words.en)]
-    NotSaved {
-        /// What to tell a person.
-        words: Words,
+        /// The stable name of the centre's reason, when the kind is `Refused`.
+        refusal: Option<String>,
     },
 }
 
 impl FieldgridError {
-    pub(crate) fn malformed() -> Self {
-        Self::NotSaved { words: Words::of(("内容格式不正确", "This is not in the right form")) }
+    fn new(kind: ErrorKind, words: words::Words) -> Self {
+        Self::Failed { kind, words: words.into(), refusal: None }
     }
 
-    pub(crate) fn bad_invite() -> Self {
-        Self::NotEnrolled {
-            words: Words::of((
-                "这不是邀请码。请完整复制二维码的文字,或向镇街中心要新的",
-                "This is not an invite. Copy the whole text of the code, or ask the town centre for a new one",
-            )),
-        }
+    pub(crate) fn invalid_input() -> Self {
+        Self::new(ErrorKind::InvalidInput, words::Words { zh: "内容格式不正确", en: "This is not in the right form" })
+    }
+
+    pub(crate) fn invalid_invite() -> Self {
+        let words = words::Words {
+            zh: "这不是入网码。请完整复制二维码的文字,或向镇街中心要新的",
+            en: "This is not an invite. Copy the whole text of the code, or ask the town centre for a new one",
+        };
+        Self::new(ErrorKind::InvalidInvite, words)
     }
 
     pub(crate) fn stopped() -> Self {
@@ -62,55 +91,63 @@ impl FieldgridError {
 
 impl From<OpenError> for FieldgridError {
     fn from(error: OpenError) -> Self {
-        let words = match error {
-            OpenError::WrongKey => {
-                return Self::WrongKey { words: Words::of(("密码不对,内容没有损坏", "The key does not fit; nothing was changed")) };
-            }
-            OpenError::NewerSchema { .. } => ("本机内容由新版本写成,请更新应用", "What is here was written by a newer version; update the app"),
-            OpenError::Damaged => ("本机内容的文件已损坏,已原样保留,请联系镇街中心", "The store's file is damaged; it was left as it is. Ask the town centre"),
-            OpenError::Locked => ("另一个程序正在使用本机内容,请稍后再试", "Another process has the store open; try again"),
-            _ => ("本机存储出错,请检查剩余空间", "This phone's storage failed; see whether there is space left"),
+        let kind = match &error {
+            OpenError::WrongKey => ErrorKind::WrongKey,
+            OpenError::NewerSchema { .. } => ErrorKind::NewerStore,
+            OpenError::Damaged => ErrorKind::Damaged,
+            OpenError::Locked => ErrorKind::InUse,
+            OpenError::Io(_) => ErrorKind::StorageFull,
+            OpenError::Storage(error) => return (*error).into(),
+            _ => ErrorKind::Storage,
         };
-        Self::Storage { words: Words::of(words) }
+        Self::new(kind, error.words())
     }
 }
 
 impl From<StoreError> for FieldgridError {
     fn from(error: StoreError) -> Self {
-        let words = match error {
-            StoreError::RegistryLocked => {
-                return Self::Locked {
-                    words: Words::of((
-                        "太久没有联系中心,住户已锁定;同步一次即可恢复",
-                        "No contact for too long, so households are locked; one sync opens them",
-                    )),
-                };
-            }
-            StoreError::NotEnrolled => return Self::NotEnrolled { words: Words::of(("本机尚未入网", "This phone is not enrolled")) },
-            StoreError::Full => ("本机存储已满,请清理空间后重试", "This phone's storage is full; make room and try again"),
-            _ => ("本机存储出错", "This phone's storage failed"),
+        let kind = match error {
+            StoreError::NotEnrolled => ErrorKind::NotEnrolled,
+            StoreError::Full => ErrorKind::StorageFull,
+            StoreError::Busy => ErrorKind::InUse,
+            StoreError::Damaged => ErrorKind::Damaged,
+            StoreError::RegistryLocked => ErrorKind::Locked,
+            StoreError::Closed => ErrorKind::Closed,
+            _ => ErrorKind::Storage,
         };
-        Self::Storage { words: Words::of(words) }
+        Self::new(kind, error.words())
     }
 }
 
 impl From<SaveError> for FieldgridError {
     fn from(error: SaveError) -> Self {
-        let words = match error {
+        let words = error.words();
+        let kind = match error {
             SaveError::Storage(error) => return error.into(),
-            SaveError::NotEnrolled => return StoreError::NotEnrolled.into(),
-            SaveError::Refused(reason) => reason.words(),
-            SaveError::ReportOnly => ("现在只能上报,请先连网同步一次", "Only reports may be made until the centre is reached"),
-            SaveError::NoSuchRecord => ("这条记录不在本机", "This record is not on this phone"),
-            _ => ("这条记录无法读写,已原样保留", "This record cannot be read or written; it was left as it is"),
+            SaveError::NotEnrolled => ErrorKind::NotEnrolled,
+            SaveError::ReportOnly => ErrorKind::ReportOnly,
+            SaveError::NoSuchRecord => ErrorKind::NotFound,
+            SaveError::Refused(reason) => return Self::Failed { kind: ErrorKind::Refused, words: words.into(), refusal: Some(reason.to_string()) },
+            _ => ErrorKind::Damaged,
         };
-        Self::NotSaved { words: Words::of(words) }
+        Self::new(kind, words)
     }
 }
 
 impl From<EnrolError> for FieldgridError {
     fn from(error: EnrolError) -> Self {
-        Self::NotEnrolled { words: error.words().into() }
+        let words = error.words();
+        let kind = match error {
+            EnrolError::Storage(error) => return error.into(),
+            EnrolError::AlreadyEnrolled => ErrorKind::AlreadyEnrolled,
+            EnrolError::CodeEnded | EnrolError::NoSuchCode => ErrorKind::InviteEnded,
+            EnrolError::Setup(_) => ErrorKind::InvalidInvite,
+            EnrolError::Transport(TransportError::Clock) => ErrorKind::ClockWrong,
+            EnrolError::Transport(TransportError::Untrusted) | EnrolError::NotTheServer(_) => ErrorKind::Untrusted,
+            EnrolError::Transport(TransportError::Refused(_)) => ErrorKind::ServerRefused,
+            _ => ErrorKind::Unreachable,
+        };
+        Self::new(kind, words)
     }
 }
 

@@ -1,83 +1,75 @@
-//! Observers: the value at once, then whenever it is another.
+//! Observers, pulled by their users: the value at once, then whenever it is another.
 
-use tokio::sync::{Mutex, watch};
+use std::sync::Arc;
 
-use fieldgrid_core::device::runner;
-use fieldgrid_core::device::store::{self, Names, Page, Watch};
+use fieldgrid_core::device;
+use fieldgrid_core::device::store;
+use fieldgrid_core::device::store::{CaseDetail, EditRow, HouseholdDetail, Page, StoreError, Watch};
+use tokio::sync::Mutex;
+use tokio::task::AbortHandle;
 
 use crate::error::FieldgridError;
-use crate::record::{CaseDetail, CasePage, HouseholdDetail, HouseholdPage, Status, SyncStatus, case_detail};
+use crate::record::{CasePage, HouseholdPage, RefusedEdit, VisitPage};
+use crate::screen::{CaseScreen, DeviceStatus, HouseholdScreen};
+
+/// A look that is under way ends when nobody waits for it any more.
+struct Look(AbortHandle);
+
+impl Drop for Look {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
 
 macro_rules! watches {
-    ($($(#[$doc:meta])* $name:ident: $core:ty => $shown:ty = $convert:expr;)*) => {$(
+    ($($(#[$doc:meta])* $name:ident($watch:ty) => $shown:ty = $convert:expr;)*) => {$(
         $(#[$doc])*
         #[derive(Debug, uniffi::Object)]
-        pub struct $name(Mutex<Watch<$core>>);
+        pub struct $name(Arc<Mutex<($watch, Option<$shown>)>>);
 
         impl $name {
-            pub(crate) fn new(watch: Watch<$core>) -> Self {
-                Self(Mutex::new(watch))
+            pub(crate) fn new(watch: $watch) -> Arc<Self> {
+                Arc::new(Self(Arc::new(Mutex::new((watch, None)))))
             }
         }
 
-        #[uniffi::export(async_runtime = "tokio")]
+        #[uniffi::export]
         impl $name {
-            /// The value: at once the first time, afterwards when it is another. A cancelled caller loses nothing.
+            /// The value: at once the first time, afterwards when it is another. A cancelled caller loses nothing: what was found for it is given next.
             ///
             /// # Errors
             /// When the store cannot be read.
             pub async fn next(&self) -> Result<$shown, FieldgridError> {
-                let value = self.0.lock().await.next().await?;
-                let convert: fn($core) -> $shown = $convert;
-                Ok(convert(value))
+                let shared = Arc::clone(&self.0);
+                let look = crate::runtime().spawn(async move {
+                    let (watch, found) = &mut *shared.lock().await;
+                    if found.is_none() {
+                        let value = watch.next().await?;
+                        *found = Some(($convert)(value));
+                    }
+                    Ok::<_, StoreError>(())
+                });
+                let _end = Look(look.abort_handle());
+                look.await.unwrap_or(Err(StoreError::Closed))?;
+                self.0.lock().await.1.take().ok_or_else(FieldgridError::stopped)
             }
         }
     )*};
 }
 
 watches! {
-    /// Watches cases.
-    CasesWatch: Page<store::CaseRow> => CasePage = |page| CasePage { more: page.next.is_some(), rows: page.rows.into_iter().map(Into::into).collect() };
-    /// Watches households.
-    HouseholdsWatch: Page<store::HouseholdRow> => HouseholdPage = |page| HouseholdPage { more: page.next.is_some(), rows: page.rows.into_iter().map(Into::into).collect() };
+    /// Watches a page of cases.
+    CasesWatch(Watch<Page<store::CaseRow>>) => CasePage = CasePage::from;
+    /// Watches a case.
+    CaseWatch(Watch<Option<CaseDetail>>) => Option<CaseScreen> = |case: Option<CaseDetail>| case.map(CaseScreen::from);
+    /// Watches a page of households.
+    HouseholdsWatch(Watch<Page<store::HouseholdRow>>) => HouseholdPage = HouseholdPage::from;
     /// Watches a household.
-    HouseholdWatch: Option<store::HouseholdDetail> => Option<HouseholdDetail> = |detail| detail.map(Into::into);
+    HouseholdWatch(Watch<Option<HouseholdDetail>>) => Option<HouseholdScreen> = |household: Option<HouseholdDetail>| household.map(HouseholdScreen::from);
+    /// Watches a page of visits.
+    VisitsWatch(Watch<Page<store::VisitRow>>) => VisitPage = VisitPage::from;
+    /// Watches what the centre refused.
+    RefusedWatch(Watch<Vec<EditRow>>) => Vec<RefusedEdit> = |edits: Vec<EditRow>| edits.into_iter().map(RefusedEdit::from).collect::<Vec<_>>();
     /// Watches how the phone stands.
-    StatusWatch: store::Status => Status = Into::into;
-}
-
-/// Watches a case.
-#[derive(Debug, uniffi::Object)]
-pub struct CaseWatch(pub(crate) Mutex<Watch<Option<store::CaseDetail>>>, pub(crate) fieldgrid_core::device::Device);
-
-#[uniffi::export(async_runtime = "tokio")]
-impl CaseWatch {
-    /// As the other watches.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub async fn next(&self) -> Result<Option<CaseDetail>, FieldgridError> {
-        let Some(detail) = self.0.lock().await.next().await? else { return Ok(None) };
-        let device = self.1.clone();
-        let names: Names = tokio::task::spawn_blocking(move || device.names()).await.map_err(|_| FieldgridError::stopped())??;
-        Ok(Some(case_detail(detail, &names)))
-    }
-}
-
-/// Watches what sync is doing.
-#[derive(Debug, uniffi::Object)]
-pub struct SyncWatch(pub(crate) Mutex<Option<watch::Receiver<runner::SyncStatus>>>);
-
-#[uniffi::export(async_runtime = "tokio")]
-impl SyncWatch {
-    /// The status: at once the first time, afterwards when it has changed. It never ends; before enrolment it waits for ever after the first.
-    pub async fn next(&self) -> SyncStatus {
-        let mut receiver = self.0.lock().await;
-        if let Some(receiver) = &mut *receiver
-            && receiver.changed().await.is_ok()
-        {
-            return receiver.borrow_and_update().clone().into();
-        }
-        std::future::pending().await
-    }
+    DeviceWatch(device::DeviceWatch) => DeviceStatus = DeviceStatus::from;
 }

@@ -10,9 +10,12 @@
 pub mod enrol;
 mod form;
 pub mod runner;
+mod status;
 pub mod store;
 pub mod sync;
 pub mod transport;
+
+pub use status::DeviceWatch;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -251,9 +254,7 @@ impl Device {
     /// # Errors
     /// Storage.
     pub fn refused(&self) -> Result<Vec<EditRow>, StoreError> {
-        let mut edits = self.store.outbox()?;
-        edits.retain(|edit| matches!(edit.delivery.state, DeliveryState::Refused | DeliveryState::Decide));
-        Ok(edits)
+        refused(&self.store)
     }
 
     /// Own work on a record with what became of it; also when the record has left this phone.
@@ -348,6 +349,24 @@ impl Device {
     #[must_use]
     pub fn observe_status(&self) -> Watch<Status> {
         self.store.watch(&[Topic::Status], Store::status)
+    }
+
+    /// Watches visits, of one household or all.
+    #[must_use]
+    pub fn observe_visits(&self, household: Option<DocId>, page: PageRequest) -> Watch<Page<VisitRow>> {
+        self.store.watch(&[Topic::Visits, Topic::Status], move |store| store.visits(household, page))
+    }
+
+    /// Watches own work that the centre refused or that waits for a person's decision.
+    #[must_use]
+    pub fn observe_refused(&self) -> Watch<Vec<EditRow>> {
+        self.store.watch(&[Topic::Status, Topic::Cases, Topic::Households, Topic::Visits], refused)
+    }
+
+    /// Watches the whole of the status screen: who the phone is, what the store knows and what sync is doing, also across enrolment and wipe.
+    #[must_use]
+    pub fn observe_device(&self) -> DeviceWatch {
+        DeviceWatch::new(self.clone())
     }
 
     /// Watches what sync is doing. `None` before enrolment.
@@ -447,6 +466,12 @@ impl Device {
     fn runner_slot(&self) -> std::sync::MutexGuard<'_, Option<Runner>> {
         self.runner.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn refused(store: &Store) -> Result<Vec<EditRow>, StoreError> {
+    let mut edits = store.outbox()?;
+    edits.retain(|edit| matches!(edit.delivery.state, DeliveryState::Refused | DeliveryState::Decide));
+    Ok(edits)
 }
 
 /// The person's field that names a sensitive fact.

@@ -245,3 +245,27 @@ async fn a_phone_that_changes_hands_starts_anew() {
     let asked = centre.enrolments.lock().unwrap();
     assert_ne!((asked[0].key, asked[0].incarnation), (asked[1].key, asked[1].incarnation));
 }
+
+#[tokio::test(start_paused = true)]
+async fn one_watch_tells_of_the_store_of_sync_and_of_enrolment() {
+    let Phone { device, _folder, .. } = phone();
+    let mut watch = device.observe_device();
+    let mut until = async |what: &dyn Fn(&DeviceStatus) -> bool| {
+        loop {
+            let status = tokio::time::timeout(Duration::from_secs(3_600), watch.next()).await.expect("it tells").unwrap();
+            if what(&status) {
+                return status;
+            }
+        }
+    };
+    assert_eq!(until(&|_| true).await.enrolment, None);
+    device.enrol(&Centre::invite()).await.unwrap();
+    until(&|status| status.enrolment.as_ref().is_some_and(|enrolment| enrolment.role == Role::GridMember)).await;
+    device.add_household(household()).unwrap();
+    until(&|status| status.store.unsent == 1).await;
+    device.start().unwrap();
+    until(&|status| status.sync.background && status.sync.last.is_some()).await;
+    device.wipe().await.unwrap();
+    let status = until(&|status| status.enrolment.is_none() && status.sync == SyncStatus::default()).await;
+    assert_eq!(status.store.unsent, 0);
+}

@@ -1,5 +1,6 @@
 //! What screens ask. Lists are paged by key, never by offset; a record is read from its folded JSON, and no document is loaded.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use rusqlite::types::Value;
@@ -25,6 +26,9 @@ use super::view::{
 
 const CASE_COLUMNS: &str = "d.doc, c.state, c.open, c.severity, c.category, c.title, c.address, c.grid, c.number, c.due_ms, c.updated_ms, c.flags, c.mine, \
     c.assigned, d.delivery, d.reason, d.received_ms, c.n";
+/// Later than anything is due: from here, and backwards in time, goes what has no due time.
+const AFTER_ALL_DUE: i64 = 1 << 62;
+const TODAY: &str = "coalesce(c.due_ms, 4611686018427387904 - c.updated_ms)";
 const HOUSEHOLD_COLUMNS: &str =
     "d.doc, h.grid, h.address, h.head, h.phone, h.persons, h.care, h.masked, d.delivery, d.reason, d.received_ms, h.updated_ms, h.n";
 const VISIT_COLUMNS: &str = "v.fact, v.household, v.kind, v.result, v.wall_ms, v.next_due_ms, o.status, o.reason, o.received_ms, v.n";
@@ -39,6 +43,7 @@ impl Store {
             let (key, direction, beyond) = match filter.order {
                 CaseOrder::Updated => ("c.updated_ms", "DESC", "<"),
                 CaseOrder::Due => ("c.due_ms", "ASC", ">"),
+                CaseOrder::Today => (TODAY, "ASC", ">"),
             };
             let mut sql = format!("SELECT {CASE_COLUMNS} FROM cases c JOIN documents d USING (n) WHERE 1");
             let mut values: Vec<Value> = Vec::new();
@@ -63,11 +68,17 @@ impl Store {
             if filter.order == CaseOrder::Due {
                 sql.push_str(" AND c.open = 1 AND c.due_ms IS NOT NULL");
             }
+            if filter.order == CaseOrder::Today {
+                sql.push_str(" AND c.open = 1");
+            }
             keyset(&mut sql, &mut values, page, key, "c.n", beyond, direction);
-            let due = filter.order == CaseOrder::Due;
             paged(db, &sql, values, page, |row| {
                 let case = case_row(row)?;
-                let key = if due { case.due_ms.unwrap_or_default() } else { case.updated_ms };
+                let key = match filter.order {
+                    CaseOrder::Updated => case.updated_ms,
+                    CaseOrder::Due => case.due_ms.unwrap_or_default(),
+                    CaseOrder::Today => case.due_ms.unwrap_or(AFTER_ALL_DUE - case.updated_ms),
+                };
                 Ok((case, PageToken { key, n: row.get(17)? }))
             })
         })
@@ -160,7 +171,8 @@ impl Store {
                 (Some(case), Some(identity)) => case::possible(case, &identity.grant.author()),
                 _ => Vec::new(),
             };
-            Ok(Some(CaseDetail { row, case, progress, received, possible, edits: edits(db, Some(doc))?, parked }))
+            let names = case.as_ref().map(|case| names_in(db, case, &row)).transpose()?.unwrap_or_default();
+            Ok(Some(CaseDetail { row, case, progress, received, possible, edits: edits(db, Some(doc))?, names, parked }))
         })
     }
 
@@ -315,6 +327,28 @@ pub(super) fn folded(db: &Connection, doc: DocId) -> Result<Option<Case>, StoreE
     detail(db, doc)
 }
 
+/// The names of those whom a case's screen shows.
+fn names_in(db: &Connection, case: &Case, row: &CaseRow) -> Result<Names, StoreError> {
+    let mut statement = db.prepare_cached("SELECT name FROM reference WHERE kind = ?1 AND key = ?2")?;
+    let mut find = |kind: u8, keys: BTreeSet<String>| {
+        let mut found = BTreeMap::new();
+        for key in keys {
+            if let Some(name) = statement.query_row(params![kind, key], |row| row.get(0)).optional()? {
+                found.insert(key, name);
+            }
+        }
+        Ok::<_, StoreError>(found)
+    };
+    let actions = || case.history.iter().map(|entry| &entry.action);
+    let orgs = actions().flat_map(|action| [action.author.org, action.fields.org]).chain(case.assignments.iter().map(|given| given.org));
+    let people = actions().flat_map(|action| [Some(action.author.user), action.fields.person]).chain(case.assignments.iter().map(|given| given.person));
+    Ok(Names {
+        areas: find(0, row.grid.iter().map(ToString::to_string).collect())?,
+        orgs: find(1, orgs.flatten().map(|id| id.to_string()).collect())?,
+        people: find(2, people.flatten().map(|id| id.to_string()).collect())?,
+    })
+}
+
 fn detail<T: serde::de::DeserializeOwned>(db: &Connection, doc: DocId) -> Result<Option<T>, StoreError> {
     let body: Option<Vec<u8>> = db
         .prepare_cached("SELECT t.body FROM details t JOIN documents d USING (n) WHERE d.doc = ?1")?
@@ -357,8 +391,12 @@ fn edits(db: &Connection, doc: Option<DocId>) -> Result<Vec<EditRow>, StoreError
         .prepare_cached(&format!("SELECT {}, reason, received_ms FROM own WHERE {which} ORDER BY n", own::COLUMNS))?
         .query_map([doc.map(|doc| *doc.as_bytes())], |row| Ok((OwnRow::read(row)?, row.get::<_, Option<u8>>(11)?, row.get::<_, Option<i64>>(12)?)))?
         .collect::<Result<Vec<_>, _>>()?;
+    let mut titled = db.prepare_cached(
+        "SELECT coalesce(c.title, c.address, h.address) FROM documents d LEFT JOIN cases c USING (n) LEFT JOIN households h USING (n) WHERE d.doc = ?1",
+    )?;
     rows.into_iter()
         .map(|(row, reason, received_ms)| {
+            let title = titled.query_row([row.doc.map(|doc| *doc.as_bytes())], |row| row.get::<_, Option<String>>(0)).optional()?.flatten();
             let actions: Vec<Action> = match row.command.as_deref().map(meta::decode::<Command>).transpose()? {
                 Some(Command::Act(actions)) => actions,
                 _ => Vec::new(),
@@ -367,6 +405,7 @@ fn edits(db: &Connection, doc: Option<DocId>) -> Result<Vec<EditRow>, StoreError
             Ok(EditRow {
                 edit: row.edit,
                 doc: row.doc,
+                title,
                 fact: row.fact,
                 made_ms: row.made_ms,
                 delivery: Delivery::from_columns(row.standing.delivery().code(), reason, received_ms),

@@ -63,6 +63,8 @@ pub enum CaseOrder {
     Updated,
     /// What is due soonest first; only open cases with a due time.
     Due,
+    /// A day's list: only open cases; what is due soonest first, then the others, the latest change first.
+    Today,
 }
 
 /// Which cases.
@@ -189,6 +191,8 @@ pub struct EditRow {
     pub edit: Hash,
     /// The record.
     pub doc: Option<DocId>,
+    /// What lists call the record: a case's title or place, a household's address.
+    pub title: Option<String>,
     /// The fact, when it is one.
     pub fact: Option<FactId>,
     /// When it was made, milliseconds since 1970, phone's clock.
@@ -201,6 +205,14 @@ pub struct EditRow {
     pub kinds: Vec<ActionKind>,
     /// The reason in words, Chinese and English, when it was refused.
     pub words: Option<(String, String)>,
+}
+
+impl EditRow {
+    /// Whether it can go to the centre as a note instead: it is on a case, and did not open it.
+    #[must_use]
+    pub fn may_be_note(&self) -> bool {
+        !self.kinds.is_empty() && !self.kinds.contains(&ActionKind::Report)
+    }
 }
 
 /// A case on its screen.
@@ -218,6 +230,8 @@ pub struct CaseDetail {
     pub possible: Vec<ActionKind>,
     /// Own edits.
     pub edits: Vec<EditRow>,
+    /// What the people, organisations and the grid in it are called, as far as the centre has said.
+    pub names: Names,
     /// The record could not take a change that arrived; it was reported.
     pub parked: bool,
 }

@@ -15,6 +15,7 @@ use crate::domain::fact::{Body, Fact, FactKind, Visit};
 use crate::domain::household::{self, HouseholdEdit};
 use crate::domain::id::{DocId, FactId, Hash, PersonId};
 use crate::domain::policy::{self, Refusal};
+use crate::domain::words::Words;
 use crate::env::random;
 use crate::record::{Change, Command, Content, Record, RecordError};
 
@@ -49,6 +50,24 @@ pub enum SaveError {
     /// Storage failed.
     #[error(transparent)]
     Storage(#[from] StoreError),
+}
+
+impl SaveError {
+    /// What to tell a person: what is the matter and what to do.
+    #[must_use]
+    pub const fn words(&self) -> Words {
+        let (zh, en) = match self {
+            Self::NotEnrolled => return StoreError::NotEnrolled.words(),
+            Self::ReportOnly => {
+                ("太久没有联系中心,现在只能上报;请连网同步一次", "No contact for too long: only reports may be made until this phone has synced")
+            }
+            Self::Refused(reason) => reason.words(),
+            Self::NoSuchRecord => ("这条记录不在本机,或已不需要处理", "This record is not on this phone, or there is nothing left to decide"),
+            Self::Record(_) => ("这条记录无法读写,已原样保留;请更新应用", "This record cannot be read or written here; it was left as it is. Update the app"),
+            Self::Storage(error) => return error.words(),
+        };
+        Words { zh, en }
+    }
 }
 
 impl From<RecordError> for SaveError {

@@ -1,7 +1,7 @@
 //! What a person does on the phone, without the town.
 
 use super::*;
-use crate::device::store::{CaseFilter, DeliveryState, Hit, HouseholdFilter, Lease, PageRequest, SaveError, StoreError, Topic};
+use crate::device::store::{CaseFilter, CaseOrder, DeliveryState, Hit, HouseholdFilter, Lease, PageRequest, SaveError, StoreError, Topic};
 use crate::domain::fact::{Visit, VisitKind, VisitResult};
 use crate::domain::policy::Refusal;
 
@@ -228,4 +228,33 @@ fn what_a_limit_of_the_centre_would_refuse_is_not_saved() {
     assert_eq!((refused, saved), (SaveError::Refused(Refusal::RecordFull), 20));
     assert_eq!(phone.store.status().unwrap().unsent as usize, 2 + saved);
     phone.supplement(case, "还有空间的话");
+}
+
+#[test]
+fn a_days_list_is_what_is_due_and_then_what_is_open_page_by_page() {
+    let (mut town, (a, da), _) = pair();
+    let cases: Vec<_> = (0..5)
+        .map(|n| {
+            a.clock.pass(1_000);
+            a.report(&format!("第{n}处")).doc
+        })
+        .collect();
+    town.sync(&a, da);
+    let due = |doc: DocId, ms: Option<i64>, open: bool| {
+        let sql = "UPDATE cases SET due_ms = ?2, open = ?3 WHERE n = (SELECT n FROM documents WHERE doc = ?1)";
+        a.store.inner.db.write(|tx| Ok::<_, StoreError>(tx.execute(sql, rusqlite::params![doc.as_bytes(), ms, open])?)).unwrap()
+    };
+    due(cases[1], Some(2_000_000_000_000), true);
+    due(cases[3], Some(1_900_000_000_000), true);
+    due(cases[4], None, false);
+    let filter = CaseFilter { order: CaseOrder::Today, ..CaseFilter::default() };
+    let mut seen = Vec::new();
+    let mut page = PageRequest::first(1);
+    loop {
+        let found = a.store.cases(&filter, page).unwrap();
+        seen.extend(found.rows.iter().map(|row| row.doc));
+        let Some(next) = found.next else { break };
+        page.after = Some(next);
+    }
+    assert_eq!(seen, [cases[3], cases[1], cases[2], cases[0]]);
 }

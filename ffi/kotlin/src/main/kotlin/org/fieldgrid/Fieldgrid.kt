@@ -1,147 +1,169 @@
-// The generated bindings are FieldgridKt.
-@file:JvmName("FieldgridApi")
-
 package org.fieldgrid
 
 import java.io.File
-import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.flow.Flow
-import kotlinx.coroutines.flow.combine
-import kotlinx.coroutines.flow.conflate
-import kotlinx.coroutines.flow.distinctUntilChanged
-import kotlinx.coroutines.flow.flow
-import kotlinx.coroutines.flow.flowOn
-import kotlinx.coroutines.flow.map
-import kotlinx.coroutines.withContext
+import org.fieldgrid.internal.Engine
 
 /**
- * A phone: one call for each screen.
+ * A phone: everything its screens need, answered from the encrypted store on it, one call a screen.
  *
- * Every call may be made from any thread, also the main thread, and blocks none. A cancelled call was done, or was never begun. Flows give the current value
- * first, then each other one; who collects slowly sees the latest.
+ * - **Threads.** Every call may be made from any thread, also the main thread, and blocks none.
+ * - **Cancelling.** A call whose coroutine is cancelled goes on to its end, or was never begun; nothing is half done.
+ * - **Flows** give the current value first, then each other one; who collects slowly sees the latest. Nothing runs on the collector's thread but its own
+ *   code, and native memory is given back when collecting ends.
+ * - **Errors** are [FieldgridException]s, with words for a person in Chinese and English.
+ *
+ * `FakeFieldgrid`, in an artifact of its own, stands in for it in the tests of apps.
  */
 interface Fieldgrid : AutoCloseable {
-    /** Who the phone is; `null` before enrolment. */
-    suspend fun enrolment(): Enrolment?
+    // ---- who the phone is
 
-    /** @throws FieldgridException.NotEnrolled the phone is as it was. */
+    /**
+     * Enrols with the centre, by the text of its code (`fieldgrid:1?…`).
+     *
+     * @throws FieldgridException the phone is as it was, and may try again.
+     */
     suspend fun enrol(invite: String)
 
-    /** Reports a new case; its id. */
+    /** Forgets everything on this phone, unsent work too, for good: it is given to someone else. */
+    suspend fun wipe()
+
+    // ---- the status screen, and the sync line of every other
+
+    /** How the phone stands, now. */
+    suspend fun status(): DeviceStatus
+
+    /** How the phone stands. */
+    fun observeStatus(): Flow<DeviceStatus>
+
+    // ---- cases
+
+    /** Cases, a page at a time; [after] is the [Page.next] of the page before. */
+    suspend fun cases(filter: CaseFilter = CaseFilter(), limit: Int = PAGE, after: PageToken? = null): Page<CaseRow>
+
+    /** A page of cases. */
+    fun observeCases(filter: CaseFilter = CaseFilter(), limit: Int = PAGE, after: PageToken? = null): Flow<Page<CaseRow>>
+
+    /** Today's list: what is open, what is due first, then the latest change. */
+    fun observeToday(limit: Int = PAGE): Flow<Page<CaseRow>> = observeCases(CaseFilter(order = CaseOrder.TODAY), limit)
+
+    /** A case with its history and what may be done next; `null` when it is not on this phone. */
+    suspend fun case(id: String): CaseDetail?
+
+    /** A case; `null` as long as it is not on this phone. */
+    fun observeCase(id: String): Flow<CaseDetail?>
+
+    /**
+     * Reports a new case, which happened now unless [fields] say when. Saved, durably, when it returns.
+     *
+     * @return the case's id.
+     * @throws FieldgridException nothing is saved, and what the form holds is the app's to keep. So with all that follow.
+     */
     suspend fun report(fields: ActionFields): String
-    suspend fun act(case: String, kind: ActionKind, fields: ActionFields = ActionFields())
-    suspend fun addHousehold(fields: Map<String, String>, persons: List<Map<String, String>> = emptyList()): String
 
-    /** Sets exactly one field; empty clears it. */
-    suspend fun setField(household: String, name: String, value: String)
-    suspend fun visit(household: String, visit: Visit)
+    /** Acts on a case. What a kind must say is in [NextAction.requires]; times are filled in. */
+    suspend fun act(case: String, kind: ActionKind, fields: ActionFields = ActionFields()): String
 
-    /** Today's list: what is open, due first. */
-    fun observeToday(limit: Int): Flow<CasePage>
-    fun observeCase(case: String): Flow<CaseDetail?>
-    fun observeHouseholds(limit: Int): Flow<HouseholdPage>
-    fun observeHousehold(household: String): Flow<HouseholdDetail?>
-    fun observeStatus(): Flow<Status>
-    fun observeSync(): Flow<SyncStatus>
+    // ---- households
 
-    /** What the centre refused and its author has not decided about. */
-    fun observeRefused(): Flow<List<EditRow>>
-    suspend fun search(typed: String, limit: Int): HitPage
+    /** Households, a page at a time. */
+    suspend fun households(filter: HouseholdFilter = HouseholdFilter(), limit: Int = PAGE, after: PageToken? = null): Page<HouseholdRow>
 
+    /** A page of households. */
+    fun observeHouseholds(filter: HouseholdFilter = HouseholdFilter(), limit: Int = PAGE, after: PageToken? = null): Flow<Page<HouseholdRow>>
+
+    /** A household with its persons and latest visits; `null` when it is not on this phone. */
+    suspend fun household(id: String): HouseholdDetail?
+
+    /** A household; `null` as long as it is not on this phone. */
+    fun observeHousehold(id: String): Flow<HouseholdDetail?>
+
+    /** Adds a household with its persons; `grid` and `address` belong in every one. Its id. */
+    suspend fun addHousehold(fields: FieldEdit, persons: List<FieldEdit> = emptyList()): String
+
+    /** Saves a form: exactly the fields that were changed, the household's and those of [persons] by id. Nothing that a colleague changed meanwhile is undone. */
+    suspend fun editHousehold(id: String, fields: FieldEdit = FieldEdit(), persons: Map<String, FieldEdit> = emptyMap())
+
+    /** Adds a person to a household; the person's id. */
+    suspend fun addPerson(household: String, fields: FieldEdit): String
+
+    /** Keeps a person's ID number, beside the household and never in it. */
+    suspend fun setIdNumber(household: String, person: String, value: String)
+
+    /** Reads a person's ID number. That it was read is recorded first, and synced. */
+    suspend fun revealIdNumber(household: String, person: String): String?
+
+    // ---- visits
+
+    /** Visits, of one household or all, the latest first. */
+    suspend fun visits(household: String? = null, limit: Int = PAGE, after: PageToken? = null): Page<VisitRow>
+
+    /** A page of visits. */
+    fun observeVisits(household: String? = null, limit: Int = PAGE, after: PageToken? = null): Flow<Page<VisitRow>>
+
+    /** Records a visit; its id. */
+    suspend fun visit(household: String, visit: Visit): String
+
+    // ---- search, and what was refused
+
+    /** Cases and households that match what was typed, Chinese included. */
+    suspend fun search(typed: String, limit: Int = PAGE, after: PageToken? = null): Page<Hit>
+
+    /** Own work that the centre refused and its author has not decided about. */
+    fun observeRefused(): Flow<List<RefusedEdit>>
+
+    /** Own work that the centre refused, now. */
+    suspend fun refused(): List<RefusedEdit>
+
+    /** Gives up a refused edit of a record. */
     suspend fun discard(record: String, edit: String)
+
+    /** Sends what a refused edit of a case said as a note, where [RefusedEdit.mayBeNote]. */
     suspend fun sendAsNote(case: String, edit: String)
 
-    /** Syncs once, until everything is exchanged, or something makes it wait. */
-    suspend fun syncNow(): SyncStatus
+    /** Names of areas, organisations and people, for pickers. Screens have theirs already. */
+    suspend fun names(): Names
 
-    /** Keeps in sync from now on. */
+    // ---- sync
+
+    /** Syncs once, until everything is exchanged, or something makes it wait ([SyncResult.wait]). */
+    suspend fun syncNow(): SyncResult
+
+    /** Keeps in sync from now on. Does nothing before enrolment. */
     suspend fun start()
+
+    /** Stops keeping in sync, within five seconds. */
     suspend fun stop()
 
-    /** The app is in front, or the network is back: what waits tries now. */
+    /** The app is in front, or the network is back: what waits in the background tries now. */
     suspend fun wake()
 
+    /** Stops and lets go of the store, in the background; later calls end with [FieldgridException.Closed]. Twice is once. */
+    override fun close()
+
     companion object {
+        /** How many rows a page has unless said otherwise; at most 500. */
+        const val PAGE: Int = 50
+
         /**
-         * Opens the store with its key of 32 bytes, or makes it.
+         * Opens the phone's store, or makes it.
          *
-         * @throws FieldgridException.WrongKey nothing was changed.
-         * @throws FieldgridException.Storage nothing was changed.
+         * @throws FieldgridException.WrongKey nothing was changed. So with every other: the file is as it was.
          */
-        suspend fun open(store: File, key: ByteArray, life: File? = null): Fieldgrid = aside {
-            Opened(openDevice(store.path, key, life?.path)).also { Vocabulary }
-        }
+        suspend fun open(options: OpenOptions): Fieldgrid = Engine.open(options)
+
+        /** What the engine says about its work, from now on, up to [most]: for developers. No personal data is in it. */
+        fun observeLog(most: LogLevel = LogLevel.INFO): Flow<LogLine> = Engine.log(most)
     }
 }
 
-/** What to tell a person: what is the matter and what to do. */
-val FieldgridException.words: Words
-    get() = when (this) {
-        is FieldgridException.WrongKey -> words
-        is FieldgridException.Storage -> words
-        is FieldgridException.Locked -> words
-        is FieldgridException.NotEnrolled -> words
-        is FieldgridException.NotSaved -> words
-    }
-
-/** What codes are called. Read once from the engine, by the time a store is open: asking it is no work for a main thread. */
-private object Vocabulary {
-    val states = CaseState.entries.associateWith(::stateWords)
-    val actions = ActionKind.entries.associateWith(::actionWords)
-    val severities = Severity.entries.associateWith(::severityWords)
-    val categories = categories().associateBy(Category::code)
-}
-
-val CaseState.words: Words get() = Vocabulary.states.getValue(this)
-val ActionKind.words: Words get() = Vocabulary.actions.getValue(this)
-val Severity.words: Words get() = Vocabulary.severities.getValue(this)
-
-/** The categories of cases by code: majors of two digits, each before its minors of four. */
-val caseCategories: Map<String, Category> get() = Vocabulary.categories
-
-/** Nothing of it runs on the caller's thread: the first call of a function loads classes, and a poll of the engine's future is the engine's work. */
-private suspend fun <T> aside(work: suspend () -> T): T = withContext(Dispatchers.IO) { work() }
-
-private class Opened(private val device: DeviceInterface) : Fieldgrid {
-    override suspend fun enrolment() = aside { device.enrolment() }
-    override suspend fun enrol(invite: String) = aside { device.enrol(invite) }
-    override suspend fun report(fields: ActionFields) = aside { device.report(fields) }
-    override suspend fun act(case: String, kind: ActionKind, fields: ActionFields) = aside { device.act(case, kind, fields) }
-    override suspend fun addHousehold(fields: Map<String, String>, persons: List<Map<String, String>>) = aside { device.addHousehold(fields, persons) }
-    override suspend fun setField(household: String, name: String, value: String) = aside { device.setField(household, name, value) }
-    override suspend fun visit(household: String, visit: Visit) = aside { device.visit(household, visit) }
-
-    override fun observeToday(limit: Int): Flow<CasePage> {
-        val due = watching({ device.observeCases(true, limit.toUInt()) }) { it.next() }
-        val open = watching({ device.observeCases(false, limit.toUInt()) }) { it.next() }
-        return due.combine(open) { first, all -> CasePage((first.rows + all.rows.filter { it.dueMs == null }).take(limit), first.more || all.more) }
-    }
-
-    override fun observeCase(case: String) = watching({ device.observeCase(case) }) { it.next() }
-    override fun observeHouseholds(limit: Int) = watching({ device.observeHouseholds(limit.toUInt()) }) { it.next() }
-    override fun observeHousehold(household: String) = watching({ device.observeHousehold(household) }) { it.next() }
-    override fun observeStatus() = watching({ device.observeStatus() }) { it.next() }
-    override fun observeSync() = watching({ device.observeSync() }) { it.next() }
-    override fun observeRefused() = observeStatus().map { device.refused() }.distinctUntilChanged().flowOn(Dispatchers.IO)
-    override suspend fun search(typed: String, limit: Int) = aside { device.search(typed, limit.toUInt()) }
-    override suspend fun discard(record: String, edit: String) = aside { device.discard(record, edit) }
-    override suspend fun sendAsNote(case: String, edit: String) = aside { device.sendAsNote(case, edit) }
-    override suspend fun syncNow() = aside { device.syncNow() }
-    override suspend fun start() = aside { device.start() }
-    override suspend fun stop() = aside { device.stop() }
-    override suspend fun wake() = aside { device.wake() }
-
-    override fun close() {
-        (device as? Disposable)?.destroy()
-    }
-
-    /** A watch of the engine as a flow, on no one's main thread. */
-    private fun <W : Disposable, T> watching(open: () -> W, next: suspend (W) -> T): Flow<T> = flow {
-        val watch = open()
-        try {
-            while (true) emit(next(watch))
-        } finally {
-            watch.destroy()
-        }
-    }.conflate().flowOn(Dispatchers.IO)
-}
+/**
+ * Where a store is and what opens it.
+ *
+ * @property path the database file.
+ * @property key the raw key of 32 bytes, from the platform's keystore. The engine keeps it in memory only.
+ * @property life a small file that backups do not reach (Android: in `noBackupFilesDir`), which tells a restored store from the one closed last; by default
+ *   beside the database.
+ * @property caPem certificates of a private CA to trust beside the public ones.
+ */
+class OpenOptions(val path: File, val key: ByteArray, val life: File? = null, val caPem: ByteArray? = null)

@@ -1,0 +1,127 @@
+package org.fieldgrid.internal
+
+import kotlinx.coroutines.CoroutineScope
+import kotlinx.coroutines.Dispatchers
+import kotlinx.coroutines.SupervisorJob
+import kotlinx.coroutines.flow.Flow
+import kotlinx.coroutines.flow.buffer
+import kotlinx.coroutines.flow.conflate
+import kotlinx.coroutines.flow.flow
+import kotlinx.coroutines.flow.flowOn
+import kotlinx.coroutines.launch
+import kotlinx.coroutines.withContext
+import org.fieldgrid.*
+import org.fieldgrid.ffi.Device
+import org.fieldgrid.ffi.Disposable
+import org.fieldgrid.ffi.FieldgridException as Failure
+import org.fieldgrid.ffi.OpenRequest
+import org.fieldgrid.ffi.openDevice
+
+/** The real engine, through the bindings. */
+internal class Engine private constructor(private val device: Device) : Fieldgrid {
+    override suspend fun enrol(invite: String) = aside { device.enrol(invite) }
+    override suspend fun wipe() = aside { device.wipe() }
+    override suspend fun status() = aside { device.status().shown() }
+    override fun observeStatus() = watching({ device.observeStatus() }, { next() }, { shown() })
+
+    override suspend fun cases(filter: CaseFilter, limit: Int, after: PageToken?) =
+        aside { device.cases(filter.given(), limit.toUInt(), after?.given()).shown() }
+
+    override fun observeCases(filter: CaseFilter, limit: Int, after: PageToken?) =
+        watching({ device.observeCases(filter.given(), limit.toUInt(), after?.given()) }, { next() }, { shown() })
+
+    override suspend fun case(id: String) = aside { device.case(id)?.shown() }
+    override fun observeCase(id: String) = watching({ device.observeCase(id) }, { next() }, { this?.shown() })
+    override suspend fun report(fields: ActionFields) = aside { device.report(fields.given()) }
+    override suspend fun act(case: String, kind: ActionKind, fields: ActionFields) = aside { device.act(case, kind.given(), fields.given()) }
+
+    override suspend fun households(filter: HouseholdFilter, limit: Int, after: PageToken?) =
+        aside { device.households(filter.given(), limit.toUInt(), after?.given()).shown() }
+
+    override fun observeHouseholds(filter: HouseholdFilter, limit: Int, after: PageToken?) =
+        watching({ device.observeHouseholds(filter.given(), limit.toUInt(), after?.given()) }, { next() }, { shown() })
+
+    override suspend fun household(id: String) = aside { device.household(id)?.shown() }
+    override fun observeHousehold(id: String) = watching({ device.observeHousehold(id) }, { next() }, { this?.shown() })
+
+    override suspend fun addHousehold(fields: FieldEdit, persons: List<FieldEdit>) =
+        aside { device.addHousehold(fields.given(), persons.map { it.given() }) }
+
+    override suspend fun editHousehold(id: String, fields: FieldEdit, persons: Map<String, FieldEdit>) =
+        aside { device.editHousehold(id, fields.given(), persons.mapValues { it.value.given() }) }
+
+    override suspend fun addPerson(household: String, fields: FieldEdit) = aside { device.addPerson(household, fields.given()) }
+    override suspend fun setIdNumber(household: String, person: String, value: String) = aside { device.setIdNumber(household, person, value) }
+    override suspend fun revealIdNumber(household: String, person: String) = aside { device.revealIdNumber(household, person) }
+
+    override suspend fun visits(household: String?, limit: Int, after: PageToken?) =
+        aside { device.visits(household, limit.toUInt(), after?.given()).shown() }
+
+    override fun observeVisits(household: String?, limit: Int, after: PageToken?) =
+        watching({ device.observeVisits(household, limit.toUInt(), after?.given()) }, { next() }, { shown() })
+
+    override suspend fun visit(household: String, visit: Visit) = aside { device.visit(household, visit.given()) }
+    override suspend fun search(typed: String, limit: Int, after: PageToken?) = aside { device.search(typed, limit.toUInt(), after?.given()).shown() }
+    override fun observeRefused() = watching({ device.observeRefused() }, { next() }, { map { it.shown() } })
+    override suspend fun refused() = aside { device.refused().map { it.shown() } }
+    override suspend fun discard(record: String, edit: String) = aside { device.discard(record, edit) }
+    override suspend fun sendAsNote(case: String, edit: String) = aside { device.sendAsNote(case, edit) }
+    override suspend fun names() = aside { device.names().shown() }
+    override suspend fun syncNow() = aside { device.syncNow().shown() }
+    override suspend fun start() = aside { device.start() }
+    override suspend fun stop() = aside { device.stop() }
+    override suspend fun wake() = aside { device.wake() }
+
+    override fun close() {
+        closing.launch { device.shutdown() }
+    }
+
+    companion object {
+        private val closing = CoroutineScope(SupervisorJob() + Dispatchers.IO)
+
+        suspend fun open(options: OpenOptions): Fieldgrid = aside {
+            val device = openDevice(OpenRequest(options.path.path, options.key, options.life?.path, options.caPem))
+            Vocabulary.states
+            Engine(device)
+        }
+
+        fun log(most: LogLevel): Flow<LogLine> = lines(most).buffer()
+
+        private fun lines(most: LogLevel) = flow {
+            org.fieldgrid.ffi.observeLog(most.given()).use { log -> while (true) emit(log.next().shown()) }
+        }.flowOn(Dispatchers.IO)
+    }
+}
+
+/** Words and tables of the engine. Read once, by the time a store is open: asking for them is no work for a main thread. */
+internal object Vocabulary {
+    val states = CaseState.entries.associateWith { org.fieldgrid.ffi.stateWords(it.given()).shown() }
+    val actions = ActionKind.entries.associateWith { org.fieldgrid.ffi.actionWords(it.given()).shown() }
+    val severities = Severity.entries.associateWith { org.fieldgrid.ffi.severityWords(it.given()).shown() }
+    val roles = Role.entries.associateWith { org.fieldgrid.ffi.roleWords(it.given()).shown() }
+    val requires = ActionKind.entries.associateWith { kind -> org.fieldgrid.ffi.requiredFields(kind.given()).map { it.shown() } }
+    val categories = org.fieldgrid.ffi.categories().map { it.shown() }.associateBy(Category::code)
+}
+
+/** Nothing runs on the caller's thread: a first call loads classes, and what comes back has to be read. */
+private suspend fun <T> aside(work: suspend () -> T): T = withContext(Dispatchers.IO) {
+    try {
+        work()
+    } catch (failure: Failure) {
+        throw failure.shown()
+    }
+}
+
+/** A watch of the engine as a flow, which gives it back when collecting ends. */
+private fun <W : Disposable, T, S> watching(open: () -> W, next: suspend W.() -> T, shown: T.() -> S): Flow<S> = flow {
+    try {
+        val watch = open()
+        try {
+            while (true) emit(watch.next().shown())
+        } finally {
+            watch.destroy()
+        }
+    } catch (failure: Failure) {
+        throw failure.shown()
+    }
+}.conflate().flowOn(Dispatchers.IO)

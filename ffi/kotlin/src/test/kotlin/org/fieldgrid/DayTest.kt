@@ -1,0 +1,211 @@
+package org.fieldgrid
+
+import java.io.File
+import kotlin.test.AfterTest
+import kotlin.test.Test
+import kotlin.test.assertEquals
+import kotlin.test.assertFailsWith
+import kotlin.test.assertFalse
+import kotlin.test.assertIs
+import kotlin.test.assertNotNull
+import kotlin.test.assertNull
+import kotlin.test.assertTrue
+import kotlinx.coroutines.Dispatchers
+import kotlinx.coroutines.async
+import kotlinx.coroutines.coroutineScope
+import kotlinx.coroutines.delay
+import kotlinx.coroutines.launch
+
+/** A worker's day, on the real library in SQLCipher, with a real server. */
+class DayTest : Phones() {
+    @AfterTest
+    fun close() = town.close()
+
+    @Test
+    fun aDay() = day {
+        phone("a", enrol = false).use { phone ->
+            assertNull(phone.status().enrolment)
+            assertEquals(WaitReason.NOT_ENROLLED, phone.syncNow().wait?.reason)
+            assertIs<FieldgridException.NotEnrolled>(assertFailsWith<FieldgridException> { phone.report(manhole()) })
+            val bad = assertFailsWith<FieldgridException.EnrolmentFailed> { phone.enrol("7KQ2") }
+            assertEquals(FieldgridException.EnrolmentFailed.Reason.INVALID_INVITE, bad.reason)
+            val invite = town.invite()
+            phone.enrol(invite)
+            assertEquals(listOf("陈静", Role.GRID_MEMBER, listOf(Town.GRID)), phone.status().enrolment?.let { listOf(it.name, it.role, it.scopes) })
+            assertEquals("grid member", Role.GRID_MEMBER.words.en)
+
+            // Without network: a report, its edit, a household, a visit.
+            town.close()
+            val case = phone.report(manhole())
+            phone.act(case, ActionKind.SUPPLEMENT, ActionFields(text = "已放警示牌"))
+            val shown = assertNotNull(phone.case(case))
+            assertEquals(listOf(ActionKind.REPORT, ActionKind.SUPPLEMENT), shown.history.map { it.kind })
+            assertTrue(shown.history.all { it.own && it.effective && it.delivery.state == DeliveryState.ON_PHONE })
+            assertEquals(DeliveryState.ON_PHONE, phone.observeToday().becomes { it.rows.isNotEmpty() }.rows.single().delivery.state)
+            val household = phone.addHousehold(household(), listOf(head()))
+            val person = assertNotNull(phone.household(household)).persons.single()
+            phone.editHousehold(household, FieldEdit("phone" to "12012345678"), mapOf(person.id to FieldEdit("birth" to "1945-09-30")))
+            phone.setIdNumber(household, person.id, "610799194509300025")
+            phone.visit(household, Visit(VisitKind.CARE, VisitResult.MET, listOf(person.id), needs = "需要换灯泡"))
+            assertEquals("610799194509300025", phone.revealIdNumber(household, person.id))
+            val seen = assertNotNull(phone.household(household))
+            assertEquals(listOf("12012345678", "1945-09-30", "独居老人", true, VisitResult.MET), listOf(seen.fields["phone"], seen.persons.single().fields["birth"], seen.persons.single().tags.single(), seen.persons.single().hasIdNumber, seen.visits.single().result))
+            assertFalse("id_no" in seen.persons.single().fields)
+            assertEquals(WaitReason.NO_NETWORK, phone.syncNow().wait?.reason)
+            val waiting = phone.status()
+            assertTrue(waiting.unsent >= 6, "$waiting")
+            assertEquals(WaitReason.NO_NETWORK, waiting.wait?.reason)
+
+            // The network is back.
+            town.open()
+            assertNull(phone.syncNow().wait)
+            val done = phone.observeStatus().becomes { it.unsent == 0 }
+            assertNotNull(done.contactMs)
+            val received = assertNotNull(phone.case(case))
+            assertTrue(received.history.all { it.delivery.state == DeliveryState.RECEIVED && it.delivery.receivedMs != null }, "$received")
+            assertTrue(received.next.isNotEmpty())
+
+            // Search, Chinese and by number.
+            assertEquals(case, phone.search("井盖").rows.filterIsInstance<Hit.Case>().single().row.id)
+            assertEquals(household, phone.search("王秀英").rows.filterIsInstance<Hit.Household>().single().row.id)
+            assertEquals(household, phone.search("5678").rows.filterIsInstance<Hit.Household>().single().row.id)
+        }
+    }
+
+    @Test
+    fun aWrongKeyIsSaidAndDestroysNothing() = day {
+        val case = phone("a").use { it.report(manhole()) }
+        val files = { folder.root.listFiles { file -> file.name.startsWith("a.db") && !file.name.endsWith("-shm") }!!.associate { it.name to it.readBytes().contentHashCode() } }
+        reopen("a").close()
+        delay(500)
+        val before = files()
+        val wrong = assertFailsWith<FieldgridException.WrongKey> { reopen("a", key(2)) }
+        assertTrue(wrong.words.zh.isNotEmpty() && wrong.words.en.isNotEmpty())
+        assertFailsWith<FieldgridException.InvalidInput> { Fieldgrid.open(OpenOptions(store("a"), ByteArray(31))) }
+        assertEquals(before, files())
+        reopen("a").use { phone ->
+            assertEquals(case, phone.cases().rows.single().id)
+            assertFailsWith<FieldgridException.InUse> { Fieldgrid.open(OpenOptions(store("a"), key())) }
+        }
+    }
+
+    @Test
+    fun aClosedPhoneSaysSo() = day {
+        val phone = phone("a")
+        phone.close()
+        phone.close()
+        delay(200)
+        assertFailsWith<FieldgridException.Closed> { phone.status() }
+        assertFailsWith<FieldgridException.Closed> { phone.observeStatus().becomes { true } }
+    }
+
+    @Test
+    fun whatTheCentreRefusesIsVisibleWithItsReason() = day {
+        lateinit var case: String
+        lateinit var household: String
+        phone("a").use { a ->
+            case = a.report(manhole())
+            household = a.addHousehold(household(), listOf(head()))
+            assertNull(a.syncNow().wait)
+            val outside = assertFailsWith<FieldgridException.Refused> { a.report(manhole().copy(grid = "610703001001001")) }
+            assertEquals("out_of_scope", outside.reason)
+            assertFailsWith<FieldgridException.NotFound> { a.discard(case, "00".repeat(32)) }
+            assertFailsWith<FieldgridException.InvalidInput> { a.discard("no id", "no hash") }
+        }
+        // A copy of the store, life and all: the centre lets neither do more than report until it has approved one.
+        reopen("a").close()
+        delay(500)
+        for (file in folder.root.listFiles { file -> file.name.startsWith("a.") }!!) file.copyTo(File(folder.root, file.name.replace("a.", "copy.")))
+        reopen("a").use { a ->
+            reopen("copy").use { copy ->
+                a.report(manhole("另一处"))
+                assertNull(a.syncNow().wait)
+                copy.editHousehold(household, FieldEdit("note" to "有狗"))
+                copy.act(case, ActionKind.WITHDRAW, ActionFields(reason = "已自行修好"))
+                val refused = coroutineScope {
+                    val seen = async { copy.observeRefused().becomes { it.size == 2 } }
+                    repeat(3) { copy.syncNow() }
+                    seen.await()
+                }
+                assertTrue(refused.all { it.delivery.state == DeliveryState.REFUSED && it.delivery.reason?.zh?.isNotEmpty() == true }, "$refused")
+                val (withdrawal, note) = refused.partition { it.record == case }.let { it.first.single() to it.second.single() }
+                assertEquals(listOf(household, "民主街12号1单元301", false), listOf(note.record, note.title, note.mayBeNote))
+                assertEquals(listOf(listOf(ActionKind.WITHDRAW), true), listOf(withdrawal.actions, withdrawal.mayBeNote))
+                assertEquals(DeliveryState.REFUSED, copy.case(case)?.row?.delivery?.state)
+                assertEquals(withdrawal.id, copy.case(case)?.refused?.single()?.id)
+                assertFailsWith<FieldgridException.ReportOnly> { copy.editHousehold(household, FieldEdit("note" to "再写")) }
+
+                copy.discard(household, note.id)
+                copy.sendAsNote(case, withdrawal.id)
+                assertTrue(copy.refused().isEmpty())
+                assertNull(copy.syncNow().wait)
+                val told = assertNotNull(copy.case(case)).history.last()
+                assertEquals(listOf(ActionKind.SUPPLEMENT, DeliveryState.RECEIVED), listOf(told.kind, told.delivery.state))
+                assertTrue("已自行修好" in told.text.orEmpty(), told.text)
+            }
+        }
+    }
+
+    @Test
+    fun aCancelledCallGoesOn() = day {
+        phone("a").use { phone ->
+            val cases = (1..20).map { n -> "井盖$n" }
+            coroutineScope {
+                for (title in cases) {
+                    val save = launch(Dispatchers.Default) { phone.report(manhole(title)) }
+                    delay(1)
+                    save.cancel()
+                }
+            }
+            // Each was done, or never begun.
+            val saved = phone.observeCases(limit = 500).becomes { true }.rows.size
+            assertEquals(saved, phone.status().unsent)
+            phone.report(manhole("最后"))
+            val sync = coroutineScope {
+                val sync = async(Dispatchers.Default) { phone.syncNow() }
+                delay(3)
+                sync.cancel()
+                sync
+            }
+            assertTrue(sync.isCancelled)
+            // The round that was begun, or the next one, brings everything.
+            assertNull(phone.syncNow().wait)
+            assertEquals(0, phone.observeStatus().becomes { it.unsent == 0 }.refused)
+        }
+    }
+
+    @Test
+    fun twoPhonesConverge() = day {
+        phone("a").use { a ->
+            phone("b").use { b ->
+                val household = a.addHousehold(household(), listOf(head()))
+                assertNull(a.syncNow().wait)
+                assertNull(b.syncNow().wait)
+                assertEquals("王秀英", b.household(household)?.persons?.single()?.name)
+                // Both edit, without having seen each other: other fields, and the same one.
+                a.editHousehold(household, FieldEdit("phone" to "12012345678", "note" to "有狗"))
+                b.editHousehold(household, FieldEdit("evacuation_group" to "三组", "note" to "门锁坏"))
+                val case = b.report(manhole())
+                for (phone in listOf(a, b, a, b)) assertNull(phone.syncNow().wait)
+                val (one, two) = listOf(a, b).map { assertNotNull(it.household(household)) }
+                assertEquals(one.fields, two.fields)
+                assertEquals(listOf("12012345678", "三组"), listOf(one.fields["phone"], one.fields["evacuation_group"]))
+                assertEquals(setOf("有狗", "门锁坏"), setOf(one.fields["note"]) + one.alternatives.single().values)
+                assertEquals(one.alternatives, two.alternatives)
+                assertEquals(b.case(case)?.history?.map { it.id }, a.case(case)?.history?.map { it.id })
+                // In the background, without being asked.
+                a.start()
+                b.start()
+                val seen = coroutineScope {
+                    val seen = async { b.observeCase(case).becomes { it?.history?.any { entry -> entry.text == "已到现场" } == true } }
+                    delay(200)
+                    a.act(case, ActionKind.SUPPLEMENT, ActionFields(text = "已到现场"))
+                    seen.await()
+                }
+                assertFalse(assertNotNull(seen).history.single { it.text == "已到现场" }.own)
+                a.stop()
+                b.stop()
+            }
+        }
+    }
+}

@@ -1,0 +1,153 @@
+package org.fieldgrid
+
+import java.io.File
+import java.util.concurrent.Executors
+import java.util.concurrent.atomic.AtomicInteger
+import java.util.concurrent.atomic.AtomicLong
+import kotlin.coroutines.CoroutineContext
+import kotlin.test.AfterTest
+import kotlin.test.Test
+import kotlin.test.assertEquals
+import kotlin.test.assertTrue
+import kotlin.system.measureNanoTime
+import kotlinx.coroutines.CoroutineDispatcher
+import kotlinx.coroutines.Dispatchers
+import kotlinx.coroutines.delay
+import kotlinx.coroutines.flow.first
+import kotlinx.coroutines.launch
+import kotlinx.coroutines.withContext
+import kotlinx.coroutines.coroutineScope
+
+/** What it costs, through Kotlin. */
+class LoadTest : Phones() {
+    @AfterTest
+    fun close() = town.close()
+
+    @Test
+    fun tenThousandRecordsAreListedAndSearchedAtOnce() = day {
+        phone("a").use { phone ->
+            val per = measureNanoTime { for (n in 1..RECORDS) phone.report(manhole("井盖破损第${n}处")) } / RECORDS
+            assertEquals(RECORDS, phone.status().cases)
+            val all = buildList {
+                var page = phone.cases(limit = 500)
+                addAll(page.rows)
+                while (page.next != null) {
+                    page = phone.cases(limit = 500, after = page.next)
+                    addAll(page.rows)
+                }
+            }
+            assertEquals(RECORDS, all.map { it.id }.toSet().size)
+            val list = median { phone.cases(limit = 50) }
+            val today = median { phone.observeToday(50).first() }
+            val search = median { assertEquals(1, phone.search("第9876处").rows.size) }
+            val common = median { assertEquals(50, phone.search("井盖", 50).rows.size) }
+            println("with $RECORDS records: a save ${per / 1000} µs, list of 50 $list µs, today $today µs, search (one hit) $search µs, search (all fit) $common µs")
+            assertTrue(listOf(list, search, common).all { it < 25_000 } && today < 60_000)
+        }
+    }
+
+    @Test
+    fun memoryIsFlatOverTenThousandObservedChanges() = day {
+        phone("a").use { phone ->
+            val case = phone.report(manhole())
+            val household = phone.addHousehold(household(), listOf(head()))
+            val seen = AtomicInteger()
+            coroutineScope {
+                val observers = listOf(
+                    launch { phone.observeHousehold(household).collect { seen.incrementAndGet() } },
+                    launch { phone.observeHouseholds().collect { seen.incrementAndGet() } },
+                    launch { phone.observeStatus().collect { seen.incrementAndGet() } },
+                    launch { phone.observeCase(case).collect { seen.incrementAndGet() } },
+                )
+                val grown = mutableListOf<Pair<Long, Long>>()
+                repeat(ROUNDS) {
+                    // A day's edits: some to each household.
+                    repeat(CHANGES / ROUNDS / EDITS) { n ->
+                        val other = phone.addHousehold(household("劳动路${it}号$n"))
+                        repeat(EDITS - 1) { phone.editHousehold(other, FieldEdit("phone" to "120${10_000_000 + it}")) }
+                    }
+                    // Watches that come and go.
+                    repeat(20) { phone.observeHousehold(household).first() }
+                    grown += rss() to heap()
+                }
+                observers.forEach { it.cancel() }
+                println("after each ${CHANGES / ROUNDS} observed changes, MB: native and all ${grown.map { it.first shr 20 }}, Java heap ${grown.map { it.second shr 20 }}; values seen $seen")
+                val (warm, end) = grown[2] to grown.last()
+                assertTrue(end.first - warm.first < 64L shl 20 && end.second - warm.second < 8L shl 20, "$grown")
+            }
+        }
+    }
+
+    @Test
+    fun noCallHoldsItsCallersThread() = day {
+        phone("a").use { phone ->
+            val main = Main()
+            withContext(main) {
+                val case = phone.report(manhole())
+                val household = phone.addHousehold(household(), listOf(head()))
+                val watching = listOf(launch { phone.observeToday().collect {} }, launch { phone.observeStatus().collect {} }, launch { phone.observeHousehold(household).collect {} })
+                for (n in 1..50) {
+                    phone.act(case, ActionKind.SUPPLEMENT, ActionFields(text = "第${n}次"))
+                    phone.editHousehold(household, FieldEdit("note" to "第${n}次"))
+                    phone.case(case)
+                    phone.cases()
+                    phone.search("井盖")
+                    phone.status()
+                    phone.visits()
+                }
+                phone.syncNow()
+                phone.start()
+                phone.wake()
+                phone.stop()
+                phone.names()
+                watching.forEach { it.cancel() }
+                Fieldgrid.open(OpenOptions(store("b"), key())).close()
+            }
+            main.close()
+            println("caller's thread: ${main.pieces} pieces of work, the longest ${main.longest.get() / 1000} µs")
+            assertTrue(main.pieces.get() > 300)
+            assertTrue(main.longest.get() < 5_000_000, "held for ${main.longest.get() / 1000} µs")
+        }
+    }
+
+    /** A main thread that measures what it is held by: the CPU time of each piece of work, for a busy machine holds it too. */
+    private class Main : CoroutineDispatcher() {
+        private val thread = Executors.newSingleThreadExecutor()
+        private val clock = java.lang.management.ManagementFactory.getThreadMXBean()
+        val longest = AtomicLong()
+        val pieces = AtomicInteger()
+
+        override fun dispatch(context: CoroutineContext, block: Runnable) = thread.execute {
+            val (wall, cpu) = System.nanoTime() to clock.currentThreadCpuTime
+            block.run()
+            // Held is also who waits: for that both are long. The first piece of all loads the coroutines' own classes.
+            val held = if (System.nanoTime() - wall > WAITED) System.nanoTime() - wall else clock.currentThreadCpuTime - cpu
+            if (pieces.incrementAndGet() > 1) longest.accumulateAndGet(held, ::maxOf)
+        }
+
+        fun close() = thread.shutdown()
+    }
+
+    private suspend fun median(work: suspend () -> Unit): Long {
+        repeat(20) { work() }
+        return (1..41).map { measureNanoTime { work() } }.sorted()[20] / 1000
+    }
+
+    private fun rss() = File("/proc/self/statm").readText().split(" ")[1].toLong() * 4096
+
+    private suspend fun heap(): Long {
+        repeat(3) {
+            System.gc()
+            delay(20)
+        }
+        return Runtime.getRuntime().run { totalMemory() - freeMemory() }
+    }
+
+    private companion object {
+        const val RECORDS = 10_000
+        const val CHANGES = 10_000
+        const val ROUNDS = 10
+        const val EDITS = 10
+        const val WAITED = 50_000_000L
+    }
+}
