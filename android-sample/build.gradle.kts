@@ -16,7 +16,7 @@ android {
         versionCode = 1
         versionName = "0.1.0"
     }
-    sourceSets["main"].java.srcDirs("src/main/kotlin", "../ffi/kotlin/src/main/kotlin", "../ffi/kotlin/target/generated")
+    sourceSets["main"].java.srcDirs("src/main/kotlin", "../ffi/kotlin/src/main/kotlin", "../ffi/kotlin/target/generated-sources/uniffi")
     compileOptions {
         sourceCompatibility = JavaVersion.VERSION_17
         targetCompatibility = JavaVersion.VERSION_17

@@ -66,19 +66,21 @@ class ActActivity : Form() {
         return if (empty.isEmpty()) null else getString(R.string.required, empty.joinToString { getString(it.label) })
     }
 
-    override suspend fun save() = engine.act(
-        checkNotNull(intent.getStringExtra(ID)),
-        act.kind,
-        ActionFields(
-            text = texts[Ask.TEXT]?.typed,
-            measure = texts[Ask.MEASURE]?.typed,
-            reason = texts[Ask.REASON]?.typed,
-            observation = texts[Ask.OBSERVATION]?.typed,
-            result = choices[Ask.RESULT]?.chosen?.let { RESULT_CODES[it] },
-            score = choices[Ask.SCORE]?.chosen?.toUByte(),
-            dueMs = choices[Ask.UNTIL]?.chosen?.let { app.now() + it * Times.DAY },
-        ),
-    )
+    override suspend fun save() {
+        engine.act(
+            checkNotNull(intent.getStringExtra(ID)),
+            act.kind,
+            ActionFields(
+                text = texts[Ask.TEXT]?.typed,
+                measure = texts[Ask.MEASURE]?.typed,
+                reason = texts[Ask.REASON]?.typed,
+                observation = texts[Ask.OBSERVATION]?.typed,
+                result = choices[Ask.RESULT]?.chosen?.let { RESULT_CODES[it] },
+                score = choices[Ask.SCORE]?.chosen,
+                dueMs = choices[Ask.UNTIL]?.chosen?.let { app.now() + it * Times.DAY },
+            ),
+        )
+    }
 
     companion object {
         private const val ID = "case"

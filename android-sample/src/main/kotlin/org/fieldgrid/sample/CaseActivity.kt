@@ -7,6 +7,7 @@ import android.widget.LinearLayout
 import android.widget.TextView
 import org.fieldgrid.CaseDetail
 import org.fieldgrid.HistoryEntry
+import org.fieldgrid.words
 
 /** A case: where it stands, what may be done next, and everything that was done, with what became of it. */
 class CaseActivity : Screen(R.layout.body) {
@@ -25,7 +26,7 @@ class CaseActivity : Screen(R.layout.body) {
         row(words.row(case.row).copy(line = facts(case)))
         if (case.parked) add<TextView>(R.layout.paragraph).setText(R.string.case_parked)
         if (!case.whole) add<TextView>(R.layout.paragraph).setText(R.string.case_progress)
-        val offered = Act.offered(case.possible)
+        val offered = Act.offered(case.next.map { it.kind })
         if (offered.isNotEmpty()) heading(R.string.case_next)
         offered.forEachIndexed { at, act ->
             add<Button>(if (at == 0) R.layout.button_primary else R.layout.button).run {
@@ -48,8 +49,8 @@ class CaseActivity : Screen(R.layout.body) {
     private fun row(entry: HistoryEntry) = Row(
         words.action(entry.kind),
         listOfNotNull(
-            entry.said,
-            getString(R.string.by, if (entry.mine) getString(R.string.me) else entry.name ?: say(entry.role), times.dayAndTime(entry.wallMs)),
+            entry.text,
+            getString(R.string.by, if (entry.own) getString(R.string.me) else entry.author ?: say(entry.role.words), times.dayAndTime(entry.madeMs)),
         ).joinToString("\n"),
         listOfNotNull(
             entry.noEffect?.let { Mark(R.drawable.ic_no_effect, getString(R.string.no_effect, say(it)), R.color.bad) }

@@ -4,6 +4,7 @@ import android.content.Context
 import android.content.Intent
 import android.widget.EditText
 import android.widget.LinearLayout
+import org.fieldgrid.FieldEdit
 
 /** One field of a household. Only this field is written, so nothing that a colleague changed meanwhile is undone. */
 class EditActivity : Form() {
@@ -19,7 +20,8 @@ class EditActivity : Form() {
 
     override suspend fun save() {
         if (value.typed == intent.getStringExtra(VALUE)) return
-        engine.setField(checkNotNull(intent.getStringExtra(ID)), HouseholdField.valueOf(checkNotNull(intent.getStringExtra(FIELD))).key, value.typed)
+        val field = HouseholdField.valueOf(checkNotNull(intent.getStringExtra(FIELD)))
+        engine.editHousehold(checkNotNull(intent.getStringExtra(ID)), FieldEdit(field.key to value.typed.ifEmpty { null }))
     }
 
     companion object {

@@ -7,7 +7,6 @@ import android.widget.EditText
 import android.widget.TextView
 import kotlinx.coroutines.launch
 import org.fieldgrid.FieldgridException
-import org.fieldgrid.words
 
 /** Enrolment: the centre's invite, pasted or typed. The only screen that waits for the network. */
 class EnrolActivity : Screen(R.layout.enrol) {

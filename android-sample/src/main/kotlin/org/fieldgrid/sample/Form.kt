@@ -10,7 +10,6 @@ import android.widget.RadioGroup
 import android.widget.TextView
 import kotlinx.coroutines.launch
 import org.fieldgrid.FieldgridException
-import org.fieldgrid.words
 
 /** A form: labelled fields, one button. It closes when what was typed is saved on the phone; it never waits for the network. */
 abstract class Form : Screen(R.layout.form) {

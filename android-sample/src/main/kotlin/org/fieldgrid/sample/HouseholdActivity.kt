@@ -26,7 +26,7 @@ class HouseholdActivity : Screen(R.layout.body) {
         row(words.row(household.row))
         if (household.parked) add<TextView>(R.layout.paragraph).setText(R.string.case_parked)
         val fields = household.fields
-        if (fields == null) {
+        if (household.row.masked) {
             add<TextView>(R.layout.paragraph).setText(R.string.household_masked)
             return
         }
@@ -35,7 +35,7 @@ class HouseholdActivity : Screen(R.layout.body) {
             setOnClickListener { startActivity(VisitActivity.of(context, household.row.id)) }
         }
         heading(R.string.household_persons)
-        household.persons.forEach { row(row(it)) }
+        household.persons.filterNot(Person::ended).forEach { row(row(it)) }
         heading(R.string.household_visits)
         household.visits.forEach { row(row(it)) }
         if (household.visits.isEmpty()) add<TextView>(R.layout.paragraph).setText(R.string.household_no_visits)
@@ -50,12 +50,12 @@ class HouseholdActivity : Screen(R.layout.body) {
 
     private fun row(person: Person) = Row(
         person.name ?: getString(R.string.no_name),
-        listOfNotNull(person.relation, person.birth?.let { getString(R.string.born, it.take(YEAR)) }).joinToString(" · "),
+        listOfNotNull(person.fields["relation"], person.fields["birth"]?.let { getString(R.string.born, it.take(YEAR)) }).joinToString(" · "),
         person.tags.map { Mark(R.drawable.ic_care, it, R.color.warn) },
     )
 
     private fun row(visit: VisitRow) = Row(
-        "${times.at(visit.wallMs)} ${getString(label(visit.result))}",
+        "${times.at(visit.visitedMs)} ${getString(label(visit.result))}",
         listOfNotNull(getString(label(visit.kind)), visit.nextDueMs?.let { getString(R.string.next_visit, times.day(it)) }).joinToString(" · "),
         listOfNotNull(words.mark(visit.delivery)),
     )

@@ -8,9 +8,9 @@ class HouseholdsActivity : Screen(R.layout.list) {
         title = getString(R.string.households_title)
         showSyncLine()
         val items = Items(view(R.id.list))
-        engine.observeHouseholds(LONGEST_LIST).shows { page ->
+        engine.observeHouseholds(limit = LONGEST_LIST).shows { page ->
             val entries = page.rows.map { household -> Item.Entry(words.row(household)) { startActivity(HouseholdActivity.of(this, household.id)) } }
-            items.show(entries + listOfNotNull(Item.Note(getString(R.string.more, entries.size)).takeIf { page.more }))
+            items.show(entries + listOfNotNull(Item.Note(getString(R.string.more, entries.size)).takeIf { page.next != null }))
             view<TextView>(R.id.empty).showOrHide(getString(R.string.households_empty).takeIf { entries.isEmpty() })
         }
     }

@@ -8,7 +8,6 @@ import kotlinx.coroutines.withContext
 import org.fieldgrid.Fieldgrid
 import org.fieldgrid.FieldgridException
 import org.fieldgrid.Words
-import org.fieldgrid.words
 import org.fieldgrid.sample.keys.KeysLost
 import org.fieldgrid.sample.keys.StoreKeys
 
@@ -39,7 +38,7 @@ class Phone(private val keys: StoreKeys, private val folder: File, private val o
     /** The engine. Screens that need it are not shown while the store is [locked]. */
     val engine: Fieldgrid get() = checkNotNull(device) { "the store is locked" }
 
-    suspend fun enrolled(): Boolean = engine.enrolment() != null
+    suspend fun enrolled(): Boolean = engine.status().enrolment != null
 
     /** Enrols with the centre of the invite, and keeps in sync from then on. */
     suspend fun enrol(invite: String) {

@@ -3,7 +3,7 @@ package org.fieldgrid.sample
 import android.widget.Button
 import android.widget.LinearLayout
 import android.widget.TextView
-import org.fieldgrid.EditRow
+import org.fieldgrid.RefusedEdit
 
 /** What the centre did not take: kept until its author decides. */
 class RefusedActivity : Screen(R.layout.body) {
@@ -18,27 +18,27 @@ class RefusedActivity : Screen(R.layout.body) {
         }
     }
 
-    private fun LinearLayout.show(edit: EditRow) {
-        val case = edit.doc.takeIf { edit.kinds.isNotEmpty() }
+    private fun LinearLayout.show(edit: RefusedEdit) {
+        val case = edit.record.takeIf { edit.actions.isNotEmpty() }
         row(Row(what(edit), times.dayAndTime(edit.madeMs), listOfNotNull(words.mark(edit.delivery))), case?.let { { startActivity(CaseActivity.of(context, it)) } }).below(16)
-        if (edit.kinds.isNotEmpty()) {
+        if (edit.mayBeNote) {
             add<Button>(R.layout.button_primary).run {
                 setText(R.string.refused_note)
-                setOnClickListener { doing { engine.sendAsNote(checkNotNull(edit.doc), edit.edit) } }
+                setOnClickListener { doing { engine.sendAsNote(checkNotNull(edit.record), edit.id) } }
             }
         }
         add<Button>(R.layout.button).run {
             setText(R.string.refused_discard)
             setOnClickListener {
                 setText(R.string.refused_discard_sure)
-                setOnClickListener { doing { engine.discard(checkNotNull(edit.doc), edit.edit) } }
+                setOnClickListener { doing { engine.discard(checkNotNull(edit.record), edit.id) } }
             }
         }
     }
 
-    private fun what(edit: EditRow): String = when {
-        edit.kinds.isNotEmpty() -> edit.kinds.joinToString { words.action(it) }
-        edit.fact -> getString(R.string.refused_visit)
+    private fun what(edit: RefusedEdit): String = when {
+        edit.actions.isNotEmpty() -> edit.actions.joinToString { words.action(it) }
+        edit.title == null -> getString(R.string.refused_visit)
         else -> getString(R.string.refused_household)
     }
 }

@@ -10,11 +10,10 @@ import android.widget.TextView
 import kotlin.math.roundToInt
 import kotlinx.coroutines.launch
 import org.fieldgrid.Category
-import org.fieldgrid.Fix
+import org.fieldgrid.Place
 import org.fieldgrid.caseCategories
 import org.fieldgrid.ActionFields
 import org.fieldgrid.FieldgridException
-import org.fieldgrid.words
 
 /** Reporting a case: what kind, in words, send. The place is offered; a more exact kind may be chosen. */
 class ReportActivity : Screen(R.layout.report) {
@@ -24,11 +23,11 @@ class ReportActivity : Screen(R.layout.report) {
 
     override fun create() {
         title = getString(R.string.report_title)
-        val (majors, minors) = caseCategories.values.partition { it.code.length == MAJOR }
+        val (majors, minors) = caseCategories.values.partition(Category::major)
         view<LinearLayout>(R.id.majors).tiles(majors.map { Mark(icon(it), say(it.words), R.color.accent) }) { at -> choose(majors[at], minors.filter { it.code.startsWith(majors[at].code) }) }
         view<View>(R.id.chosen).setOnClickListener { choose(null) }
         view<View>(R.id.send).setOnClickListener { scope.launch { send() } }
-        scope.launch { view<EditText>(R.id.place).setText(engine.enrolment()?.areaName) }
+        doing { offerPlace() }
         view<Button>(R.id.spot).run {
             show(Mark(R.drawable.ic_spot, getString(R.string.spot_use), R.color.ink))
             setOnClickListener { if (app.spot.permitted) find() else requestPermissions(arrayOf(ACCESS_FINE_LOCATION), 0) }
@@ -74,6 +73,14 @@ class ReportActivity : Screen(R.layout.report) {
         }
     }
 
+    /** What the person's area is called, unless he was quicker. */
+    private suspend fun offerPlace() {
+        val areas = engine.names().areas
+        val usual = engine.status().enrolment?.scopes?.firstNotNullOfOrNull(areas::get)
+        val place = view<EditText>(R.id.place)
+        if (place.typed.isEmpty()) place.setText(usual)
+    }
+
     private suspend fun send() {
         val category = minor ?: major ?: return
         val text = view<EditText>(R.id.words).typed
@@ -83,7 +90,7 @@ class ReportActivity : Screen(R.layout.report) {
         if (missing != null) return
         view<View>(R.id.send).isEnabled = false
         try {
-            engine.report(ActionFields(category = category.code, severity = category.severity, text = text, address = place, fix = fix?.let { Fix(it.latitude, it.longitude, it.accuracy.roundToInt().toUInt()) }))
+            engine.report(ActionFields(category = category.code, severity = category.severity, text = text, place = Place(place, fix?.latitude, fix?.longitude, fix?.accuracy?.roundToInt())))
             finish()
         } catch (refused: FieldgridException) {
             complain(say(refused.words))
@@ -92,11 +99,6 @@ class ReportActivity : Screen(R.layout.report) {
     }
 
     private fun complain(words: String?) = view<TextView>(R.id.error).showOrHide(words)
-
-    private companion object {
-        /** A major's code has two digits. */
-        const val MAJOR = 2
-    }
 
     private fun icon(major: Category): Int = when (major.code) {
         "01" -> R.drawable.ic_cat_01

@@ -7,6 +7,7 @@ import java.io.File
 import kotlinx.coroutines.MainScope
 import kotlinx.coroutines.launch
 import org.fieldgrid.Fieldgrid
+import org.fieldgrid.OpenOptions
 import org.fieldgrid.sample.keys.KeystoreSeal
 import org.fieldgrid.sample.keys.StoreKeys
 import org.fieldgrid.sample.sync.SyncJob
@@ -21,7 +22,7 @@ open class SampleApp : Application() {
 
     protected open fun keys() = StoreKeys(File(noBackupFilesDir, "store.key"), KeystoreSeal())
 
-    protected open suspend fun open(store: File, key: ByteArray): Fieldgrid = Fieldgrid.open(store, key, File(noBackupFilesDir, "fieldgrid.life"))
+    protected open suspend fun open(store: File, key: ByteArray): Fieldgrid = Fieldgrid.open(OpenOptions(store, key, life = File(noBackupFilesDir, "fieldgrid.life")))
 
     override fun onCreate() {
         super.onCreate()

@@ -15,13 +15,11 @@ import kotlinx.coroutines.MainScope
 import kotlinx.coroutines.cancel
 import kotlinx.coroutines.delay
 import kotlinx.coroutines.flow.Flow
-import kotlinx.coroutines.flow.combine
 import kotlinx.coroutines.flow.retryWhen
 import kotlinx.coroutines.launch
+import org.fieldgrid.DeviceStatus
 import org.fieldgrid.Fieldgrid
 import org.fieldgrid.FieldgridException
-import org.fieldgrid.Status
-import org.fieldgrid.words
 
 /**
  * A screen: a bar with its title, and what it shows below. What it [shows] it watches while it is in front.
@@ -113,12 +111,12 @@ abstract class Screen(private val layout: Int, private val needsStore: Boolean =
     }
 
     /** Shows how the phone stands with the centre, above everything; a tap syncs. */
-    protected fun showSyncLine(also: (Status) -> Unit = {}) {
+    protected fun showSyncLine(also: (DeviceStatus) -> Unit = {}) {
         val line = view<TextView>(R.id.sync_line)
         line.shown(true)
         line.setOnClickListener { doing { engine.syncNow() } }
-        engine.observeStatus().combine(engine.observeSync(), ::Pair).shows { (status, sync) ->
-            line.text = syncLine(this, times, status, sync)
+        engine.observeStatus().shows { status ->
+            line.text = syncLine(this, times, status)
             also(status)
         }
     }

@@ -8,7 +8,7 @@ import kotlinx.coroutines.delay
 import kotlinx.coroutines.flow.MutableStateFlow
 import kotlinx.coroutines.flow.transformLatest
 import org.fieldgrid.Hit
-import org.fieldgrid.HitPage
+import org.fieldgrid.Page
 
 /** Searching everything on this phone while it is typed. */
 class SearchActivity : Screen(R.layout.list) {
@@ -29,12 +29,12 @@ class SearchActivity : Screen(R.layout.list) {
         }
     }
 
-    private fun items(found: HitPage): List<Item> = found.rows.map { hit ->
+    private fun items(found: Page<Hit>): List<Item> = found.rows.map { hit ->
         when (hit) {
             is Hit.Case -> Item.Entry(words.row(hit.row)) { startActivity(CaseActivity.of(this, hit.row.id)) }
             is Hit.Household -> Item.Entry(words.row(hit.row)) { startActivity(HouseholdActivity.of(this, hit.row.id)) }
         }
-    } + listOfNotNull(Item.Note(getString(R.string.more, found.rows.size)).takeIf { found.more })
+    } + listOfNotNull(Item.Note(getString(R.string.more, found.rows.size)).takeIf { found.next != null })
 
     private companion object {
         /** Between two keys of one word no search is worth its cost. */

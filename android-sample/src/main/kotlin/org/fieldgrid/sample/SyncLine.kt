@@ -1,22 +1,22 @@
 package org.fieldgrid.sample
 
 import android.content.Context
-import org.fieldgrid.Status
-import org.fieldgrid.SyncStatus
+import org.fieldgrid.DeviceStatus
+import org.fieldgrid.WaitReason
 
 /** How the phone stands with the centre, in a line: what receipts say, and nothing more. */
-fun syncLine(context: Context, times: Times, status: Status, sync: SyncStatus): String {
+fun syncLine(context: Context, times: Times, status: DeviceStatus): String {
     val last = status.contactMs?.let(times::at)
     val stand = when {
-        status.unsent > 0u && last != null -> context.getString(R.string.sync_unsent, status.unsent.toInt(), last)
-        status.unsent > 0u -> context.getString(R.string.sync_unsent_none, status.unsent.toInt())
+        status.unsent > 0 && last != null -> context.getString(R.string.sync_unsent, status.unsent, last)
+        status.unsent > 0 -> context.getString(R.string.sync_unsent_none, status.unsent)
         last != null -> context.getString(R.string.sync_all, last)
         else -> context.getString(R.string.sync_none)
     }
     return listOfNotNull(
         stand,
-        context.getString(R.string.sync_again, status.again.toInt()).takeIf { status.again > 0u },
+        context.getString(R.string.sync_again, status.again).takeIf { status.again > 0 },
         context.getString(R.string.lease_ended).takeIf { status.reportOnly },
-        if (sync.syncing) context.getString(R.string.syncing) else sync.wait?.let(context::say),
+        if (status.syncing) context.getString(R.string.syncing) else status.wait?.takeIf { it.reason != WaitReason.SCHEDULED }?.let { context.say(it.words) },
     ).joinToString("\n")
 }

@@ -6,7 +6,7 @@ import android.view.ViewGroup
 import android.widget.Button
 import android.widget.TextView
 import org.fieldgrid.CaseRow
-import org.fieldgrid.CasePage
+import org.fieldgrid.Page
 
 /** Today's list: what is open, due first. */
 class TodayActivity : Screen(R.layout.list) {
@@ -21,8 +21,8 @@ class TodayActivity : Screen(R.layout.list) {
 
         val items = Items(view(R.id.list))
         showSyncLine { status ->
-            refused.shown(status.refused > 0u)
-            refused.text = resources.getQuantityString(R.plurals.refused_count, status.refused.toInt(), status.refused.toInt())
+            refused.shown(status.refused > 0)
+            refused.text = resources.getQuantityString(R.plurals.refused_count, status.refused, status.refused)
         }
         engine.observeToday(LONGEST_LIST).shows { page ->
             items.show(items(page))
@@ -30,14 +30,14 @@ class TodayActivity : Screen(R.layout.list) {
         }
     }
 
-    private fun items(page: CasePage): List<Item> {
+    private fun items(page: Page<CaseRow>): List<Item> {
         val (due, others) = page.rows.partition { it.dueMs != null }
         return buildList {
             if (due.isNotEmpty()) add(Item.Heading(getString(R.string.today_due)))
             due.mapTo(this, ::entry)
             if (others.isNotEmpty()) add(Item.Heading(getString(R.string.today_open)))
             others.mapTo(this, ::entry)
-            if (page.more) add(Item.Note(getString(R.string.more, page.rows.size)))
+            if (page.next != null) add(Item.Note(getString(R.string.more, page.rows.size)))
         }
     }
 

@@ -27,16 +27,16 @@ class Say(private val context: Context, private val times: Times) {
             severity(case.severity),
             Mark(icon(case.state), context.say(case.state.words)),
             case.dueMs?.let(times::due),
-            Mark(R.drawable.ic_question, context.getString(R.string.case_flags, case.flags.toInt()), R.color.warn).takeIf { case.flags > 0u },
+            Mark(R.drawable.ic_question, context.getString(R.string.case_flags, case.flags), R.color.warn).takeIf { case.flags > 0 },
             mark(case.delivery),
         ),
     )
 
     fun row(household: HouseholdRow) = Row(
         title = listOfNotNull(household.address, household.head).joinToString(" · ").ifEmpty { context.getString(R.string.household_title) },
-        line = listOfNotNull(context.resources.getQuantityString(R.plurals.persons, household.persons.toInt(), household.persons.toInt()), household.phone).joinToString(" · "),
+        line = listOfNotNull(context.resources.getQuantityString(R.plurals.persons, household.persons, household.persons), household.phone).joinToString(" · "),
         marks = listOfNotNull(
-            Mark(R.drawable.ic_care, context.resources.getQuantityString(R.plurals.care, household.care.toInt(), household.care.toInt()), R.color.warn).takeIf { household.care > 0u },
+            Mark(R.drawable.ic_care, context.resources.getQuantityString(R.plurals.care, household.care, household.care), R.color.warn).takeIf { household.care > 0 },
             mark(household.delivery),
         ),
     )
@@ -52,7 +52,7 @@ class Say(private val context: Context, private val times: Times) {
         DeliveryState.AGAIN -> Mark(R.drawable.ic_on_phone, context.getString(R.string.again), R.color.warn)
         DeliveryState.REFUSED -> Mark(
             R.drawable.ic_refused,
-            delivery.why?.let { context.getString(R.string.refused_because, context.say(it)) } ?: context.getString(R.string.refused),
+            delivery.reason?.let { context.getString(R.string.refused_because, context.say(it)) } ?: context.getString(R.string.refused),
             R.color.bad,
         )
         DeliveryState.DECIDE -> Mark(R.drawable.ic_question, context.getString(R.string.decide), R.color.bad)

@@ -8,7 +8,9 @@ import kotlin.test.Test
 import kotlin.test.assertContains
 import kotlin.test.assertTrue
 import kotlinx.coroutines.runBlocking
+import org.fieldgrid.FieldEdit
 import org.fieldgrid.Fieldgrid
+import org.fieldgrid.OpenOptions
 import org.junit.Rule
 import org.junit.rules.TemporaryFolder
 import org.junit.runner.RunWith
@@ -29,7 +31,7 @@ class DayTest {
     @BeforeTest
     fun phone() {
         TestApp.clock = System::currentTimeMillis
-        TestApp.engine = { store, key -> Fieldgrid.open(store, key) }
+        TestApp.engine = { store, key -> Fieldgrid.open(OpenOptions(store, key)) }
     }
 
     @AfterTest
@@ -87,7 +89,7 @@ class DayTest {
         hands.back()
 
         // A visit, and one field.
-        val household = thread { runBlocking { app.phone.engine.addHousehold(mapOf("grid" to Town.GRID, "address" to "劳动路12号3号楼2单元501"), listOf(mapOf("name" to "王秀英", "relation" to "02"))) } }
+        val household = thread { runBlocking { app.phone.engine.addHousehold(FieldEdit("grid" to Town.GRID, "address" to "劳动路12号3号楼2单元501"), listOf(FieldEdit("name" to "王秀英", "relation" to "02"))) } }
         hands.eventually("the household") { !household.isAlive }
         hands.tap(R.id.households)
         hands.reads("王秀英")

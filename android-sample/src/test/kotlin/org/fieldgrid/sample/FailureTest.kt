@@ -13,7 +13,10 @@ import kotlinx.coroutines.flow.flow
 import kotlinx.coroutines.runBlocking
 import org.fieldgrid.Fieldgrid
 import org.fieldgrid.FieldgridException
-import org.fieldgrid.HouseholdPage
+import org.fieldgrid.HouseholdFilter
+import org.fieldgrid.Page
+import org.fieldgrid.PageToken
+import org.fieldgrid.SyncResult
 import org.fieldgrid.Words
 import org.junit.runner.RunWith
 import org.robolectric.Robolectric
@@ -29,12 +32,12 @@ class FailureTest {
     private class Locked(private val fake: Fieldgrid = Fake()) : Fieldgrid by fake {
         var locked = true
 
-        override fun observeHouseholds(limit: Int) = flow {
+        override fun observeHouseholds(filter: HouseholdFilter, limit: Int, after: PageToken?) = flow {
             if (locked) throw FieldgridException.Locked(Words("住户已锁定", "Households are locked"))
-            emit(HouseholdPage(Sample.households, false))
+            emit(Page(Sample.households))
         }
 
-        override suspend fun syncNow() = throw FieldgridException.Storage(Words("存储已满", "Storage is full"))
+        override suspend fun syncNow(): SyncResult = throw FieldgridException.Storage(Words("存储已满", "Storage is full"))
     }
 
     private val app get() = RuntimeEnvironment.getApplication() as TestApp

@@ -9,7 +9,8 @@ import kotlinx.coroutines.async
 import kotlinx.coroutines.MainScope
 import kotlinx.coroutines.runBlocking
 import org.fieldgrid.Fieldgrid
-import org.fieldgrid.categories
+import org.fieldgrid.OpenOptions
+import org.fieldgrid.ffi.categories
 import org.junit.Rule
 import org.junit.rules.TemporaryFolder
 import org.junit.runner.RunWith
@@ -54,7 +55,7 @@ class MainThreadTest {
     }
 
     private fun watched(work: () -> Unit): List<MainThreadWatch.Held> {
-        thread { engine = runBlocking { Fieldgrid.open(File(folder.root, "fieldgrid.db"), ByteArray(32)) } }.join()
+        thread { engine = runBlocking { Fieldgrid.open(OpenOptions(File(folder.root, "fieldgrid.db"), ByteArray(32))) } }.join()
         return MainThreadWatch().use { watch ->
             work()
             watch.close()

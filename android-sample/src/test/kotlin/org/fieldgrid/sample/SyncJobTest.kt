@@ -12,10 +12,8 @@ import kotlin.test.Test
 import kotlin.test.assertEquals
 import kotlin.test.assertFalse
 import kotlin.test.assertTrue
-import kotlinx.coroutines.flow.flowOf
 import kotlinx.coroutines.runBlocking
 import org.fieldgrid.Fieldgrid
-import org.fieldgrid.Status
 import org.fieldgrid.sample.sync.SyncJob
 import org.junit.runner.RunWith
 import org.robolectric.Robolectric
@@ -27,11 +25,11 @@ import org.robolectric.annotation.Config
 @RunWith(RobolectricTestRunner::class)
 @Config(sdk = [35], application = TestApp::class)
 class SyncJobTest {
-    private class Counting(private val unsent: UInt, private val fake: Fieldgrid = Fake()) : Fieldgrid by fake {
+    private class Counting(private val unsent: Int, private val fake: Fieldgrid = Fake()) : Fieldgrid by fake {
         var syncs = 0
 
         override suspend fun syncNow() = fake.syncNow().also { syncs++ }
-        override fun observeStatus() = flowOf(Status(unsent, 0u, 0u, null, false))
+        override suspend fun status() = Fake.STATUS.copy(unsent = unsent)
     }
 
     private val app get() = RuntimeEnvironment.getApplication() as TestApp
@@ -44,7 +42,7 @@ class SyncJobTest {
 
     @Test
     fun `leaving the app asks for a sync soon and regularly, each with a network`() {
-        unlocked(Counting(0u))
+        unlocked(Counting(0))
         val screen = Robolectric.buildActivity(TodayActivity::class.java, Intent(app, TodayActivity::class.java)).setup()
         assertTrue(pending.isEmpty(), "in front the engine syncs by itself")
         screen.pause().stop()
@@ -55,7 +53,7 @@ class SyncJobTest {
 
     @Test
     fun `a job is done when all is delivered, and comes again when it is not`() {
-        for (unsent in listOf(0u, 2u)) {
+        for (unsent in listOf(0, 2)) {
             val engine = Counting(unsent)
             unlocked(engine)
             val job = Robolectric.buildService(SyncJob::class.java).create().get()
@@ -63,7 +61,7 @@ class SyncJobTest {
             shadowOf(Looper.getMainLooper()).idle()
             assertEquals(1, engine.syncs)
             assertTrue(shadowOf(job).isJobFinished)
-            assertEquals(unsent > 0u, shadowOf(job).isRescheduleNeeded)
+            assertEquals(unsent > 0, shadowOf(job).isRescheduleNeeded)
             app.phone.lock()
         }
     }

@@ -13,7 +13,6 @@ import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.Job
 import kotlinx.coroutines.SupervisorJob
 import kotlinx.coroutines.cancel
-import kotlinx.coroutines.flow.first
 import kotlinx.coroutines.launch
 import org.fieldgrid.FieldgridException
 import org.fieldgrid.sample.SampleApp
@@ -34,7 +33,7 @@ class SyncJob : JobService() {
         work = scope.launch {
             val again = try {
                 phone.engine.syncNow()
-                phone.engine.observeStatus().first().unsent > 0u
+                phone.engine.status().unsent > 0
             } catch (_: FieldgridException) {
                 true
             }
