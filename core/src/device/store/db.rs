@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use fieldgrid_sqlcipher as _;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
 use zeroize::Zeroizing;
@@ -119,8 +120,6 @@ impl Database {
 /// Opens a connection with the key set and nothing read yet.
 pub(super) fn connect(path: &Path, key: &[u8; 32], flags: OpenFlags) -> Result<Connection, rusqlite::Error> {
     let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
-    // SQLCipher would print what goes wrong on standard error; callers get it typed.
-    connection.execute_batch("PRAGMA cipher_log_level = NONE;")?;
     let mut pragma = Zeroizing::new(String::with_capacity(90));
     pragma.push_str("PRAGMA key = \"x'");
     for byte in key {
