@@ -2,8 +2,10 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use axum_server::tls_rustls::RustlsConfig;
+use rustls::ServerConfig;
 
 /// Where certificate chain and key are.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,7 +63,9 @@ impl Tls {
     /// [`TlsError::Unusable`].
     pub async fn load(&self) -> Result<RustlsConfig, TlsError> {
         provide_crypto();
-        RustlsConfig::from_pem_file(&self.certificate, &self.key).await.map_err(|source| self.unusable(source))
+        let config = RustlsConfig::from_pem_file(&self.certificate, &self.key).await.map_err(|source| self.unusable(source))?;
+        offer_http1_alone(&config);
+        Ok(config)
     }
 
     /// Reads both files again, after they were renewed. What is in use stays in use when they do not fit.
@@ -69,12 +73,21 @@ impl Tls {
     /// # Errors
     /// [`TlsError::Unusable`].
     pub async fn reload(&self, config: &RustlsConfig) -> Result<(), TlsError> {
-        config.reload_from_pem_file(&self.certificate, &self.key).await.map_err(|source| self.unusable(source))
+        config.reload_from_pem_file(&self.certificate, &self.key).await.map_err(|source| self.unusable(source))?;
+        offer_http1_alone(config);
+        Ok(())
     }
 
     fn unusable(&self, source: io::Error) -> TlsError {
         TlsError::Unusable { certificate: self.certificate.clone(), key: self.key.clone(), source }
     }
+}
+
+/// What is served is HTTP/1.1 (`serve::lean`), and the handshake says so.
+fn offer_http1_alone(config: &RustlsConfig) {
+    let mut offered = ServerConfig::clone(&config.get_inner());
+    offered.alpn_protocols = vec![b"http/1.1".to_vec()];
+    config.reload_from_config(Arc::new(offered));
 }
 
 /// rustls leaves the choice of its cryptography to the process. An earlier choice stays.

@@ -92,6 +92,20 @@ async fn an_answer_carries_its_status_and_length_and_nothing_else() {
 }
 
 #[tokio::test]
+async fn http_2_is_not_spoken() {
+    let desk = Desk::open(Options::default());
+    let running = http::start(Arc::clone(&desk.app), desk.router(), any(), None).unwrap();
+    let mut stream = TcpStream::connect(running.address).await.unwrap();
+    stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await.unwrap();
+    // A server that spoke it would send its settings at once.
+    let mut answer = [0; 64];
+    let read = timeout(Duration::from_secs(1), stream.read(&mut answer)).await.map_or(0, |read| read.unwrap_or(0));
+    assert!(read == 0 || answer.starts_with(b"HTTP/1.1 400"), "{answer:?}");
+    drop(stream);
+    running.stop().await.unwrap();
+}
+
+#[tokio::test]
 async fn a_phone_trusts_the_certificate_it_was_given_and_the_renewed_one_only_after_a_reload() {
     let desk = Desk::open(Options::default());
     let make = || Tls::self_signed(desk.dir.path(), vec!["127.0.0.1".to_owned()]).unwrap();
@@ -111,6 +125,7 @@ async fn a_phone_trusts_the_certificate_it_was_given_and_the_renewed_one_only_af
 
     make();
     tls.reload(&config).await.unwrap();
+    assert_eq!(config.get_inner().alpn_protocols, [b"http/1.1"]);
     assert_eq!(ask(&first).await, TransportError::Untrusted);
     assert!(reached(&ask(&std::fs::read(&tls.certificate).unwrap()).await));
     running.stop().await.unwrap();
