@@ -65,8 +65,7 @@ pub fn start(app: Arc<App>, router: Router, address: SocketAddr, tls: Option<Rus
 /// the streams of HTTP/2 would not count as connections: 500 of those, 200 bodies each, took all of `body-memory` without a credential.
 fn lean<A>(mut server: Server<SocketAddr, A>) -> Server<SocketAddr, A> {
     server.http_builder().http1().auto_date_header(false).header_read_timeout(HEAD_WITHIN);
-    *server.http_builder() = server.http_builder().clone().http1_only();
-    server.first_request_timeout(FIRST_HEAD_WITHIN)
+    server.http1_only().first_request_timeout(FIRST_HEAD_WITHIN)
 }
 
 impl Running {
