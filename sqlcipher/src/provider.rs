@@ -19,7 +19,7 @@ type Hmac = unsafe extern "C" fn(*mut c_void, c_int, *const u8, c_int, *const u8
 type Kdf = unsafe extern "C" fn(*mut c_void, c_int, *const u8, c_int, *const u8, c_int, c_int, c_int, *mut u8) -> c_int;
 type Cipher = unsafe extern "C" fn(*mut c_void, c_int, *const u8, c_int, *const u8, *const u8, c_int, *mut u8) -> c_int;
 
-/// `struct sqlcipher_provider` of SQLCipher 4.20: its fields in its order. `sqlcipher-src` is pinned to that version; every field but the last is called by a test.
+/// `struct sqlcipher_provider` of SQLCipher 4.20: its fields in its order. `sqlcipher-src` is pinned to that version; a test calls every function that SQLCipher calls.
 #[repr(C)]
 struct Provider {
     init: Option<unsafe extern "C" fn() -> c_int>,

@@ -14,11 +14,11 @@ const PAGE: usize = 4096;
 
 /// A copy of a fixture, with its WAL if it has one.
 fn fixture(name: &str) -> (TempDir, PathBuf) {
-    let dir = TempDir::new().expect("a directory");
+    let dir = TempDir::new().expect("a copy of a fixture");
     let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
     for file in [name.to_owned(), format!("{name}-wal")] {
         if from.join(&file).exists() {
-            fs::copy(from.join(&file), dir.path().join(&file)).expect("a fixture");
+            fs::copy(from.join(&file), dir.path().join(&file)).expect("a copy of a fixture");
         }
     }
     let path = dir.path().join(name);
@@ -40,8 +40,12 @@ fn expected(count: u32) -> Vec<(u32, String)> {
 }
 
 fn unsound(db: &Connection) -> Vec<String> {
-    let mut check = db.prepare("PRAGMA cipher_integrity_check").expect("a pragma");
-    check.query_map([], |row| row.get(0)).expect("rows").map(|row| row.expect("a row")).collect()
+    db.prepare("PRAGMA cipher_integrity_check")
+        .expect("a copy of a fixture")
+        .query_map([], |row| row.get(0))
+        .expect("a copy of a fixture")
+        .map(|row| row.expect("a row"))
+        .collect()
 }
 
 #[test]
@@ -125,7 +129,7 @@ fn one_changed_bit_is_found_wherever_it_is() {
 
 #[test]
 fn equal_contents_are_never_equal_bytes() {
-    let dir = TempDir::new().expect("a directory");
+    let dir = TempDir::new().unwrap();
     let files = ["a", "b"].map(|name| {
         let path = dir.path().join(name);
         let db = open(&path, RAW).unwrap();
