@@ -1,6 +1,6 @@
-//! Full text that finds Chinese: every Han character is a token of its own, and a run of them is looked for as a phrase, so two characters (老张) or one
-//! are found anywhere in a longer run. Latin words and digits are found from their beginning, and long numbers also by their last four digits, which is
-//! how people name a phone or a case.
+//! Full text that finds Chinese: every Han character is a token of its own, and what is typed without a space is looked for as a phrase, so two
+//! characters (老张), one, or part of an address (12号3单元) are found anywhere in a longer run. A Latin word or number at a phrase's end is found from its
+//! beginning, and long numbers also by their last four digits, which is how people name a phone or a case.
 
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -10,73 +10,44 @@ use super::StoreError;
 const LONG_NUMBER: usize = 8;
 const TAIL: usize = 4;
 
-/// Text as it is indexed: Han characters apart, tails of long numbers added.
+/// Text as it is indexed: Han characters apart, and after each text the tails of its long numbers.
 pub(super) fn segment(texts: &[&str]) -> String {
     let mut out = String::new();
     for text in texts {
-        let mut digits = 0;
-        let mut tail = String::new();
-        for c in text.chars() {
-            if c.is_ascii_digit() {
-                digits += 1;
-                tail.push(c);
-            } else {
-                push_tail(&mut out, digits, &tail);
-                digits = 0;
-                tail.clear();
-            }
-            if is_han(c) {
-                out.push(' ');
-                out.push(c);
-                out.push(' ');
-            } else {
-                out.push(c);
-            }
+        out.push_str(&apart(text));
+        for number in text.split(|c: char| !c.is_ascii_digit()).filter(|number| number.len() >= LONG_NUMBER) {
+            out.push(' ');
+            out.push_str(&number[number.len() - TAIL..]);
         }
-        push_tail(&mut out, digits, &tail);
         out.push(' ');
     }
     out
 }
 
-fn push_tail(out: &mut String, digits: usize, number: &str) {
-    if digits >= LONG_NUMBER {
-        out.push(' ');
-        out.push_str(&number[number.len() - TAIL..]);
-        out.push(' ');
-    }
-}
-
-/// What a person typed, as an FTS5 query; `None` when there is nothing to look for.
-pub(super) fn query(typed: &str) -> Option<String> {
-    let mut terms: Vec<String> = Vec::new();
-    let mut han = String::new();
-    let mut word = String::new();
-    for c in typed.chars().chain([' ']) {
+/// Text with each Han character between spaces.
+fn apart(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() * 2);
+    for c in text.chars() {
         if is_han(c) {
-            flush_word(&mut terms, &mut word);
-            if !han.is_empty() {
-                han.push(' ');
-            }
-            han.push(c);
+            out.extend([' ', c, ' ']);
         } else {
-            if !han.is_empty() {
-                terms.push(format!("\"{}\"", std::mem::take(&mut han)));
-            }
-            if c.is_alphanumeric() {
-                word.push(c);
-            } else {
-                flush_word(&mut terms, &mut word);
-            }
+            out.push(c);
         }
     }
-    (!terms.is_empty()).then(|| terms.join(" AND "))
+    out
 }
 
-fn flush_word(terms: &mut Vec<String>, word: &mut String) {
-    if !word.is_empty() {
-        terms.push(format!("\"{}\"*", std::mem::take(word)));
-    }
+/// What a person typed, as an FTS5 query: a phrase for each run without a space or sign in it; `None` when there is nothing to look for.
+pub(super) fn query(typed: &str) -> Option<String> {
+    let runs = typed.split(|c: char| !c.is_alphanumeric() && !is_han(c)).filter(|run| !run.is_empty());
+    let phrases: Vec<String> = runs.map(phrase).collect();
+    (!phrases.is_empty()).then(|| phrases.join(" AND "))
+}
+
+/// A run as a phrase of the index's tokens. Its last token is a beginning, unless it is a Han character.
+fn phrase(run: &str) -> String {
+    let begins = if run.ends_with(is_han) { "" } else { "*" };
+    format!("\"{}\"{begins}", apart(run).split_whitespace().collect::<Vec<_>>().join(" "))
 }
 
 /// Indexes a record's text in place of what was indexed before.
@@ -109,13 +80,16 @@ mod tests {
     fn han_is_taken_apart_and_numbers_get_a_tail() {
         assert_eq!(segment(&["3号楼"]).split_whitespace().collect::<Vec<_>>(), ["3", "号", "楼"]);
         assert_eq!(segment(&["13812348000"]).split_whitespace().collect::<Vec<_>>(), ["13812348000", "8000"]);
+        assert_eq!(segment(&["13812348000室"]).split_whitespace().collect::<Vec<_>>(), ["13812348000", "室", "8000"]);
     }
 
     #[test]
     fn what_is_typed_becomes_phrases_and_prefixes() {
         assert_eq!(query("井盖").as_deref(), Some("\"井 盖\""));
         assert_eq!(query("张三 138").as_deref(), Some("\"张 三\" AND \"138\"*"));
-        assert_eq!(query("3号楼a\"b").as_deref(), Some("\"3\"* AND \"号 楼\" AND \"a\"* AND \"b\"*"));
+        assert_eq!(query("3号楼a\"b").as_deref(), Some("\"3 号 楼 a\"* AND \"b\"*"));
+        assert_eq!(query("13812348000室").as_deref(), Some("\"13812348000 室\""));
+        assert_eq!(query("民主街12号1单元").as_deref(), Some("\"民 主 街 12 号 1 单 元\""));
         assert_eq!(query(" \"*() "), None);
     }
 }

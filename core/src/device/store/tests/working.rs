@@ -64,6 +64,10 @@ fn chinese_is_found_by_one_two_or_more_characters_and_numbers_by_both_ends() {
         ("天汉 井盖", vec![case.doc]),
         ("破损", vec![case.doc]),
         ("5678 娜", vec![ouyang.doc]),
+        // As it is written in an address: neither another's number with a sign of its own, nor both somewhere.
+        ("路口12号", vec![ouyang.doc]),
+        ("路口5号", vec![]),
+        ("民主街5", vec![zhang.doc]),
         ("没有", vec![]),
         ("\"*(", vec![]),
     ] {
