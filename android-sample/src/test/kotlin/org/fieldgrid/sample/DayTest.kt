@@ -11,6 +11,7 @@ import kotlinx.coroutines.runBlocking
 import org.fieldgrid.FieldEdit
 import org.fieldgrid.Fieldgrid
 import org.fieldgrid.OpenOptions
+import org.fieldgrid.Town
 import org.junit.Rule
 import org.junit.rules.TemporaryFolder
 import org.junit.runner.RunWith

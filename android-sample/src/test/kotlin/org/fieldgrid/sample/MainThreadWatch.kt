@@ -73,7 +73,7 @@ class MainThreadWatch(private val main: Thread = Thread.currentThread()) : AutoC
         if (seen > 2 && ms > LONGEST_MS) synchronized(found) { found += Held(ms, stack) }
     }
 
-    private fun holds(frame: StackTraceElement): Boolean = ENGINE.any(frame.className::startsWith) && !frame.className.startsWith(SAMPLE)
+    private fun holds(frame: StackTraceElement): Boolean = ENGINE.any(frame.className::startsWith) && NOT_IT.none(frame.className::startsWith)
 
     /** Robolectric rewrites each class when it is first used, for many milliseconds. A phone's classes lie ready. */
     private fun loads(frame: StackTraceElement): Boolean = frame.className == "java.lang.ClassLoader"
@@ -82,7 +82,9 @@ class MainThreadWatch(private val main: Thread = Thread.currentThread()) : AutoC
         const val LONGEST_MS = 5.0
         private const val PERIOD_NANOS = 500_000L
         private const val STACK = 25
-        private const val SAMPLE = "org.fieldgrid.sample."
+
+        /** The sample itself, and the server's process, which no phone waits for. */
+        private val NOT_IT = listOf("org.fieldgrid.sample.", "org.fieldgrid.Town")
 
         /** The engine's Kotlin and what calls into Rust; a coroutine that is waited for in place. */
         private val ENGINE = listOf("org.fieldgrid.", "uniffi.", "com.sun.jna.", "kotlinx.coroutines.BlockingCoroutine")
