@@ -350,4 +350,45 @@ mod tests {
         assert!(spec(K::Other(200)).is_none());
         assert!(spec(K::Other(0)).is_none());
     }
+
+    /// The row of a kind in `docs/codes.md`.
+    fn documented(spec: &KindSpec) -> String {
+        let when = match spec.when {
+            S::Nothing => "no case".to_owned(),
+            S::Any => "any".to_owned(),
+            S::Open => "open".to_owned(),
+            S::Working => "working".to_owned(),
+            S::Of(states) => states.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+        };
+        let custody = match spec.custody {
+            Free => "",
+            AtLeast => "holder or above",
+            Holder => "holder",
+        };
+        let fields: Vec<String> = spec.fields.iter().map(|field| serde_json::to_value(field).unwrap().as_str().unwrap().to_owned()).collect();
+        let rights: String = spec
+            .rights
+            .iter()
+            .map(|right| match right {
+                No => '-',
+                Yes => 'y',
+                Own => 'o',
+                Asg => 'a',
+                War => 'w',
+                Nrm => 'n',
+                Ppl => 'p',
+                Esc => 'e',
+                Emg => 'm',
+                OwnCustody => 'h',
+                Registry => 'r',
+            })
+            .collect();
+        format!("| `{}` | {} | {when} | {custody} | {} | `{rights}` |\n", spec.kind, spec.class, fields.join(", "))
+    }
+
+    #[test]
+    fn the_table_is_documented() {
+        let table: String = KINDS.iter().map(documented).collect();
+        assert!(include_str!("../../../../docs/codes.md").contains(&table), "docs/codes.md, What an action needs:\n{table}");
+    }
 }

@@ -181,3 +181,26 @@ fn bytes_of_the_first_release_are_read() {
     let answer = Answer::from_bytes(&unhex(include_str!("golden/answer.hex"))).unwrap();
     assert_eq!(answer.pages[0].entries, [PageEntry::Entry(Entry::Change(change()))]);
 }
+
+/// The worked example of `docs/sync-protocol.md` is made of what the snapshots hold.
+#[test]
+fn the_document_says_the_same() {
+    let snapshots = [
+        include_str!("snapshots/fieldgrid_core__wire__tests__pinned__hashes.snap"),
+        include_str!("snapshots/fieldgrid_core__wire__tests__pinned__a_batch.snap"),
+        include_str!("snapshots/fieldgrid_core__wire__tests__pinned__requests.snap"),
+        include_str!("snapshots/fieldgrid_core__wire__tests__pinned__answers.snap"),
+        include_str!("snapshots/fieldgrid_core__wire__tests__pinned__errors_and_enrolment.snap"),
+    ]
+    .concat();
+    let page = include_str!("../../../../docs/sync-protocol.md");
+    let example = page.split("## 12.").nth(1).and_then(|rest| rest.split("## 13.").next()).unwrap();
+    // A line of an example is a name, groups of hex with … where something is left out, and words after three spaces.
+    let lines = example.lines().filter_map(|line| line.strip_prefix("    "));
+    let groups = lines.filter_map(|line| Some(line.get(13..)?.split("   ").next()?.replace(' ', "")));
+    let pieces: Vec<String> = groups.flat_map(|group| group.split('…').map(str::to_owned).collect::<Vec<_>>()).filter(|piece| piece.len() >= 8).collect();
+    assert!(pieces.len() > 30, "{}", pieces.len());
+    for piece in pieces {
+        assert!(snapshots.contains(&piece), "not in the snapshots: {piece}");
+    }
+}
