@@ -28,7 +28,8 @@ const CASE_COLUMNS: &str = "d.doc, c.state, c.open, c.severity, c.category, c.ti
     c.assigned, d.delivery, d.reason, d.received_ms, c.n";
 /// Later than anything is due: from here, and backwards in time, goes what has no due time.
 const AFTER_ALL_DUE: i64 = 1 << 62;
-const TODAY: &str = "coalesce(c.due_ms, 4611686018427387904 - c.updated_ms)";
+/// What says it is of before 1970 is last: a time is its author's word, and the difference has to fit.
+const TODAY: &str = "coalesce(c.due_ms, 4611686018427387904 - max(c.updated_ms, 0))";
 const HOUSEHOLD_COLUMNS: &str =
     "d.doc, h.grid, h.address, h.head, h.phone, h.persons, h.care, h.masked, d.delivery, d.reason, d.received_ms, h.updated_ms, h.n";
 const VISIT_COLUMNS: &str = "v.fact, v.household, v.kind, v.result, v.wall_ms, v.next_due_ms, o.status, o.reason, o.received_ms, v.n";
@@ -77,7 +78,7 @@ impl Store {
                 let key = match filter.order {
                     CaseOrder::Updated => case.updated_ms,
                     CaseOrder::Due => case.due_ms.unwrap_or_default(),
-                    CaseOrder::Today => case.due_ms.unwrap_or(AFTER_ALL_DUE - case.updated_ms),
+                    CaseOrder::Today => case.due_ms.unwrap_or(AFTER_ALL_DUE - case.updated_ms.max(0)),
                 };
                 Ok((case, PageToken { key, n: row.get(17)? }))
             })

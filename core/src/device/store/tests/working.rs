@@ -262,3 +262,24 @@ fn a_days_list_is_what_is_due_and_then_what_is_open_page_by_page() {
     }
     assert_eq!(seen, [cases[3], cases[1], cases[2], cases[0]]);
 }
+
+#[test]
+fn a_days_list_ends_also_where_clocks_were_absurd() {
+    let (mut town, (a, da), _) = pair();
+    let ends = [i64::MIN, i64::MIN + 1, -1, 0, i64::MAX];
+    let cases = ends.map(|_| a.report("井盖破损").doc);
+    town.sync(&a, da);
+    for (doc, ms) in cases.iter().zip(ends) {
+        let sql = "UPDATE cases SET updated_ms = ?2 WHERE n = (SELECT n FROM documents WHERE doc = ?1)";
+        a.store.inner.db.write(|tx| Ok::<_, StoreError>(tx.execute(sql, rusqlite::params![doc.as_bytes(), ms])?)).unwrap();
+    }
+    let filter = CaseFilter { order: CaseOrder::Today, ..CaseFilter::default() };
+    let (mut seen, mut page) = (Vec::new(), PageRequest::first(1));
+    for _ in 0..cases.len() {
+        let found = a.store.cases(&filter, page).unwrap();
+        seen.extend(found.rows.iter().map(|row| row.doc));
+        page.after = found.next;
+    }
+    assert_eq!((seen[0], seen.len(), page.after), (cases[4], cases.len(), None));
+    assert!(cases.iter().all(|case| seen.contains(case)));
+}
