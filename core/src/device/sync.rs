@@ -325,6 +325,9 @@ impl SyncMachine {
         }
         self.failures = 0;
         self.rebuilds = 0;
+        if applied.server_outdated {
+            return self.wait_for_person(WaitReason::ServerOutdated);
+        }
         self.state = State::Idle;
         Effect::Finished(self.summary())
     }

@@ -52,6 +52,8 @@ pub struct Applied {
     pub packs: Vec<PackRef>,
     /// Own work was done again under a new incarnation.
     pub rebuilt: bool,
+    /// The server cannot read a batch of this version yet: it is kept as it is, and what was sealed after it.
+    pub server_outdated: bool,
     /// The device is revoked; the store has wiped itself.
     pub wiped: bool,
 }

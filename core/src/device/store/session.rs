@@ -55,6 +55,11 @@ pub(super) fn begin(db: &Connection, work: &mut Work<'_>, answer: &Answer, asked
                 gap = true;
                 continue;
             }
+            // The same bytes go again until the server is updated; it is complete, and sealed anew it would be no older.
+            BatchFault::Version => {
+                work.applied.server_outdated = true;
+                continue;
+            }
             BatchFault::Fork | BatchFault::Foreign => rebuild::set_renew(db, Renew::Copied)?,
             _ => {
                 // The server cannot read it, now or ever: what it carried is sealed anew.

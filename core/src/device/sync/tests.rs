@@ -172,6 +172,22 @@ fn more_is_fetched_at_once_as_long_as_it_brings_something() {
 }
 
 #[test]
+fn a_server_too_old_for_the_work_is_read_to_the_end_and_then_waited_for() {
+    let mut machine = machine();
+    ask(&mut machine, 1, Event::Due);
+    machine.handle(answer(1));
+    let outdated = |more| Event::Applied(Applied { more, server_outdated: true, ..progress() });
+    ask(&mut machine, 2, outdated(true));
+    machine.handle(answer(2));
+    let wait = wait(machine.handle(outdated(false)));
+    assert_eq!((wait.reason, machine.summary().entries), (WaitReason::ServerOutdated, 6));
+    assert!(wait.ms >= PERSON_WAIT_MS / 2);
+    ask(&mut machine, 3, Event::Due);
+    machine.handle(answer(3));
+    assert!(matches!(machine.handle(Event::Applied(progress())), Some(Effect::Finished(_))), "it was updated");
+}
+
+#[test]
 fn a_pack_is_gone_on_with_where_it_broke_off() {
     let file = b"everything that the stream holds".to_vec();
     let mut machine = machine();

@@ -34,6 +34,8 @@ codes! {
         Rejected = 13 "rejected",
         /// The phone's own storage failed.
         Storage = 14 "storage",
+        /// The server is older than this phone and cannot read its work yet.
+        ServerOutdated = 15 "server_outdated",
     }
 }
 
@@ -58,6 +60,10 @@ impl WaitReason {
             Self::BadAnswer => ("收到的不是中心的应答,请检查网络是否需要登录", "That was not the centre's answer; see whether this network wants a login"),
             Self::Rejected => ("中心不接受请求,请联系镇街中心", "The centre does not take the request; call the town centre"),
             Self::Storage => ("本机存储出错,请检查剩余空间", "This phone's storage failed; see whether there is space left"),
+            Self::ServerOutdated => (
+                "中心系统版本较旧,升级后自动上传;未上传的记录都在本机",
+                "The centre's system is older than this app. Unsent records stay on this phone and go out once it is updated",
+            ),
             Self::Other(_) => ("等待中,稍后自动重试", "Waiting; trying again by itself"),
         };
         Words { zh, en }

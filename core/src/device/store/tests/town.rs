@@ -38,6 +38,8 @@ pub(super) struct Town {
     pub(super) cut: BTreeMap<StreamId, u64>,
     pub(super) now_ms: i64,
     pub(super) page: usize,
+    /// It is too old to read any batch.
+    pub(super) outdated: bool,
     pub(super) ids: u64,
 }
 
@@ -55,6 +57,7 @@ impl Town {
             cut: BTreeMap::new(),
             now_ms: 1_790_000_100_000,
             page: 1_000,
+            outdated: false,
             ids: 0,
         }
     }
@@ -228,6 +231,9 @@ impl Town {
 
     pub(super) fn admit(&mut self, device: DeviceId, batch: &Batch, judge: &mut Judge) -> Result<(), BatchFault> {
         let known = self.devices.get_mut(&device).unwrap();
+        if self.outdated {
+            return Err(BatchFault::Version);
+        }
         batch.verify(&known.key).map_err(|_| BatchFault::Unverified)?;
         let header = &batch.header;
         let OutboxHead { incarnation, seq, hash } = known.outbox;
@@ -290,6 +296,7 @@ impl Town {
             all.parked += applied.parked;
             all.purged += applied.purged;
             all.wiped |= applied.wiped;
+            all.server_outdated = applied.server_outdated;
             ask = Prepare { send_state: applied.need_state, sign: false };
             if !applied.more && !applied.need_state {
                 return all;

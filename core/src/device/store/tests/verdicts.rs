@@ -165,6 +165,35 @@ fn a_batch_the_server_cannot_read_is_sealed_anew() {
 }
 
 #[test]
+fn a_batch_that_is_too_new_for_the_server_is_kept_as_it_is() {
+    let (mut town, (a, da), (b, db)) = pair();
+    let theirs = b.report("路灯不亮");
+    town.sync(&b, db);
+    let (saved, _) = a.household("民主街5号", "张三", "13812348000");
+    let sealed = a.store.prepare(Prepare::default()).unwrap().request.batches;
+    let life = a.store.incarnation().unwrap();
+    a.set(saved.doc, "note", "之后的");
+    town.outdated = true;
+    let applied = town.sync(&a, da);
+    assert!(applied.server_outdated);
+    assert!(a.store.case(theirs.doc).unwrap().is_some(), "what others wrote still comes down");
+    a.set(saved.doc, "tenure", "租住");
+    assert!(town.sync(&a, da).server_outdated);
+    let status = a.store.status().unwrap();
+    assert_eq!((status.unsent, status.refused, status.rebuilding, a.store.incarnation().unwrap()), (3, 0, false, life));
+    let a = a.reopen();
+    let again = a.store.prepare(Prepare::default()).unwrap().request.batches;
+    assert_eq!((again.len(), &again[..1]), (3, &sealed[..]), "the same bytes");
+
+    town.outdated = false;
+    assert!(!town.sync(&a, da).server_outdated);
+    town.sync(&b, db);
+    assert_eq!((a.store.status().unwrap().unsent, a.store.incarnation().unwrap()), (0, life));
+    assert_eq!(heads(&a, saved.doc), heads(&b, saved.doc));
+    assert_eq!(town.streams[&town.grid.id].len(), 4, "nothing twice");
+}
+
+#[test]
 fn work_on_a_record_that_cannot_be_read_waits_until_it_can() {
     let (mut town, (a, da), _) = pair();
     let (saved, _) = a.household("民主街5号", "张三", "13812348000");

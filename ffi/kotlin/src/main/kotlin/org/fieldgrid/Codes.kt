@@ -367,6 +367,9 @@ enum class WaitReason {
     /** The phone's own storage failed. */
     STORAGE,
 
+    /** The server is older than this phone and cannot read its work yet. */
+    SERVER_OUTDATED,
+
     /** Of a newer version than this app. */
     OTHER,
 }
