@@ -18,7 +18,11 @@ use crate::domain::words::Words;
 use crate::env::{Environment, random};
 
 /// The steps from an empty file to this version, in order. `user_version` is the number of steps taken.
-const MIGRATIONS: &[&str] = &[include_str!("../../../migrations/001_store.sql"), include_str!("../../../migrations/002_search_marks_what_is_gone.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("../../../migrations/001_store.sql"),
+    include_str!("../../../migrations/002_search_marks_what_is_gone.sql"),
+    include_str!("../../../migrations/003_lists_by_what_is_due.sql"),
+];
 /// How long a second opener waits for the first to leave.
 const LOCK_TRIES: u32 = 20;
 const PAGE: u64 = 4096;

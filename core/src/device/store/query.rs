@@ -26,10 +26,6 @@ use super::view::{
 
 const CASE_COLUMNS: &str = "d.doc, c.state, c.open, c.severity, c.category, c.title, c.address, c.grid, c.number, c.due_ms, c.updated_ms, c.flags, c.mine, \
     c.assigned, d.delivery, d.reason, d.received_ms, c.n";
-/// Later than anything is due: from here, and backwards in time, goes what has no due time.
-const AFTER_ALL_DUE: i64 = 1 << 62;
-/// What says it is of before 1970 is last: a time is its author's word, and the difference has to fit.
-const TODAY: &str = "coalesce(c.due_ms, 4611686018427387904 - max(c.updated_ms, 0))";
 const HOUSEHOLD_COLUMNS: &str =
     "d.doc, h.grid, h.address, h.head, h.phone, h.persons, h.care, h.masked, d.delivery, d.reason, d.received_ms, h.updated_ms, h.n";
 const VISIT_COLUMNS: &str = "v.fact, v.household, v.kind, v.result, v.wall_ms, v.next_due_ms, o.status, o.reason, o.received_ms, v.n";
@@ -40,49 +36,8 @@ impl Store {
     /// # Errors
     /// Storage.
     pub fn cases(&self, filter: &CaseFilter, page: PageRequest) -> Result<Page<CaseRow>, StoreError> {
-        self.inner.db.read(|db| {
-            let (key, direction, beyond) = match filter.order {
-                CaseOrder::Updated => ("c.updated_ms", "DESC", "<"),
-                CaseOrder::Due => ("c.due_ms", "ASC", ">"),
-                CaseOrder::Today => (TODAY, "ASC", ">"),
-            };
-            let mut sql = format!("SELECT {CASE_COLUMNS} FROM cases c JOIN documents d USING (n) WHERE 1");
-            let mut values: Vec<Value> = Vec::new();
-            if let Some(state) = filter.state {
-                bind(&mut sql, &mut values, "c.state =", i64::from(state.code()));
-            }
-            if let Some(open) = filter.open {
-                bind(&mut sql, &mut values, "c.open =", i64::from(open));
-            }
-            if filter.mine {
-                sql.push_str(" AND c.mine = 1");
-            }
-            if filter.assigned {
-                sql.push_str(" AND c.assigned = 1");
-            }
-            if let Some(category) = &filter.category {
-                prefix(&mut sql, &mut values, "c.category", category);
-            }
-            if let Some(area) = filter.area {
-                prefix(&mut sql, &mut values, "c.grid", &area.to_string());
-            }
-            if filter.order == CaseOrder::Due {
-                sql.push_str(" AND c.open = 1 AND c.due_ms IS NOT NULL");
-            }
-            if filter.order == CaseOrder::Today {
-                sql.push_str(" AND c.open = 1");
-            }
-            keyset(&mut sql, &mut values, page, key, "c.n", beyond, direction);
-            paged(db, &sql, values, page, |row| {
-                let case = case_row(row)?;
-                let key = match filter.order {
-                    CaseOrder::Updated => case.updated_ms,
-                    CaseOrder::Due => case.due_ms.unwrap_or_default(),
-                    CaseOrder::Today => case.due_ms.unwrap_or(AFTER_ALL_DUE - case.updated_ms.max(0)),
-                };
-                Ok((case, PageToken { key, n: row.get(17)? }))
-            })
-        })
+        let (sql, values) = cases(filter, page);
+        self.inner.db.read(|db| paged(db, &sql, values, page, |row| Ok((case_row(row)?, PageToken { key: row.get(18)?, n: row.get(17)? }))))
     }
 
     /// Households, a page at a time, the latest change first.
@@ -321,6 +276,42 @@ impl Store {
             Lease::ReportOnly => Err(StoreError::RegistryLocked),
         })
     }
+}
+
+/// A page of cases: the query, and what is bound in it.
+pub(super) fn cases(filter: &CaseFilter, page: PageRequest) -> (String, Vec<Value>) {
+    let (key, direction, beyond) = match filter.order {
+        CaseOrder::Updated => ("c.updated_ms", "DESC", "<"),
+        CaseOrder::Due => ("c.due_ms", "ASC", ">"),
+        CaseOrder::Today => ("c.today", "ASC", ">"),
+    };
+    let mut sql = format!("SELECT {CASE_COLUMNS}, {key} FROM cases c JOIN documents d USING (n) WHERE 1");
+    let mut values: Vec<Value> = Vec::new();
+    if let Some(state) = filter.state {
+        bind(&mut sql, &mut values, "c.state =", i64::from(state.code()));
+    }
+    if let Some(open) = filter.open {
+        bind(&mut sql, &mut values, "c.open =", i64::from(open));
+    }
+    if filter.mine {
+        sql.push_str(" AND c.mine = 1");
+    }
+    if filter.assigned {
+        sql.push_str(" AND c.assigned = 1");
+    }
+    if let Some(category) = &filter.category {
+        prefix(&mut sql, &mut values, "c.category", category);
+    }
+    if let Some(area) = filter.area {
+        prefix(&mut sql, &mut values, "c.grid", &area.to_string());
+    }
+    match filter.order {
+        CaseOrder::Updated => {}
+        CaseOrder::Due => sql.push_str(" AND c.open = 1 AND c.due_ms IS NOT NULL"),
+        CaseOrder::Today => sql.push_str(" AND c.open = 1"),
+    }
+    keyset(&mut sql, &mut values, page, key, "c.n", beyond, direction);
+    (sql, values)
 }
 
 /// The folded case.

@@ -84,6 +84,7 @@ fn lists(stage: &Stage) -> Vec<(String, Query)> {
         ("cases".into(), cases(CaseFilter::default())),
         ("open cases".into(), cases(CaseFilter { open: Some(true), ..CaseFilter::default() })),
         ("cases by due time".into(), cases(CaseFilter { order: CaseOrder::Due, ..CaseFilter::default() })),
+        ("today's list".into(), cases(CaseFilter { order: CaseOrder::Today, ..CaseFilter::default() })),
         ("cases of a grid".into(), cases(CaseFilter { area: Some(grid), ..CaseFilter::default() })),
         ("cases of a category".into(), cases(CaseFilter { category: Some("03".into()), ..CaseFilter::default() })),
         ("households".into(), households(HouseholdFilter::default())),

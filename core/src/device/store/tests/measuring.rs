@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::*;
-use crate::device::store::{CaseFilter, HouseholdFilter, PageRequest};
+use crate::device::store::{CaseFilter, CaseOrder, HouseholdFilter, PageRequest};
 
 fn percentile(mut times: Vec<Duration>, p: usize) -> Duration {
     times.sort();
@@ -52,6 +52,7 @@ fn figures() {
     time("cases of an area", &|| {
         drop(a.store.cases(&CaseFilter { area: Some(GRID.parse().unwrap()), open: Some(true), ..CaseFilter::default() }, PageRequest::first(50)).unwrap())
     });
+    time("today", &|| drop(a.store.cases(&CaseFilter { order: CaseOrder::Today, ..CaseFilter::default() }, PageRequest::first(50)).unwrap()));
     time("cases, none fit", &|| drop(a.store.cases(&CaseFilter { category: Some("09".to_owned()), ..CaseFilter::default() }, PageRequest::first(50)).unwrap()));
     time("households", &|| drop(a.store.households(&HouseholdFilter::default(), PageRequest::first(50)).unwrap()));
     for typed in ["张三", "井盖", "民主街77", "13800000", "3"] {

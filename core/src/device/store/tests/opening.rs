@@ -49,7 +49,7 @@ fn a_newer_schema_is_refused_and_nothing_is_touched() {
     connection.pragma_update(None, "user_version", 99).unwrap();
     connection.close().unwrap();
     let before = files(dir.path());
-    assert!(matches!(Store::open(&options(&path, &clock)), Err(OpenError::NewerSchema { found: 99, known: 2 })));
+    assert!(matches!(Store::open(&options(&path, &clock)), Err(OpenError::NewerSchema { found: 99, .. })));
     assert_eq!(before, files(dir.path()));
 }
 

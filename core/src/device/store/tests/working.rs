@@ -1,7 +1,7 @@
 //! What a person does on the phone, without the town.
 
 use super::*;
-use crate::device::store::{CaseFilter, CaseOrder, DeliveryState, Hit, HouseholdFilter, Lease, PageRequest, SaveError, StoreError, Topic};
+use crate::device::store::{CaseFilter, CaseOrder, DeliveryState, Hit, HouseholdFilter, Lease, PageRequest, PageToken, SaveError, StoreError, Topic, query};
 use crate::domain::fact::{Visit, VisitKind, VisitResult};
 use crate::domain::policy::Refusal;
 
@@ -282,4 +282,33 @@ fn a_days_list_ends_also_where_clocks_were_absurd() {
     }
     assert_eq!((seen[0], seen.len(), page.after), (cases[4], cases.len(), None));
     assert!(cases.iter().all(|case| seen.contains(case)));
+}
+
+#[test]
+fn no_list_of_cases_is_sorted_to_be_shown() {
+    let (_, (a, _), _) = pair();
+    let after = Some(PageToken { key: 1_790_000_000_000, n: 7 });
+    for order in [CaseOrder::Updated, CaseOrder::Due, CaseOrder::Today] {
+        for filter in [
+            CaseFilter { order, ..CaseFilter::default() },
+            CaseFilter { order, open: Some(true), ..CaseFilter::default() },
+            CaseFilter { order, mine: true, ..CaseFilter::default() },
+            CaseFilter { order, assigned: true, ..CaseFilter::default() },
+            CaseFilter { order, area: Some(TOWN.parse().unwrap()), ..CaseFilter::default() },
+        ] {
+            for page in [PageRequest::first(50), PageRequest { limit: 50, after }] {
+                let (sql, values) = query::cases(&filter, page);
+                let plan: Vec<String> = a
+                    .store
+                    .inner
+                    .db
+                    .read(|db| {
+                        let mut statement = db.prepare(&format!("EXPLAIN QUERY PLAN {sql}"))?;
+                        Ok::<_, StoreError>(statement.query_map(rusqlite::params_from_iter(values), |row| row.get(3))?.collect::<Result<_, _>>()?)
+                    })
+                    .unwrap();
+                assert!(!plan.iter().any(|step| step.contains("TEMP B-TREE")), "{filter:?}: {plan:?}");
+            }
+        }
+    }
 }
