@@ -28,6 +28,11 @@ fn encode<T: minicbor::Encode<()>>(item: T) -> Vec<u8> {
     minicbor::to_vec(item).expect("encoding into memory does not fail")
 }
 
+/// An empty array is left out.
+fn some<T>(items: Vec<T>) -> Option<Vec<T>> {
+    (!items.is_empty()).then_some(items)
+}
+
 /// Decodes one CBOR item that takes up all of `bytes`.
 fn decode<'b, T: minicbor::Decode<'b, ()>>(bytes: &'b [u8], what: &'static str) -> Result<T, WireError> {
     let mut decoder = minicbor::Decoder::new(bytes);

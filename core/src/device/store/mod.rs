@@ -13,6 +13,7 @@
 mod apply;
 mod db;
 mod document;
+mod list;
 mod meta;
 mod observe;
 mod open;
@@ -372,6 +373,14 @@ impl Store {
         let clock = meta::get(db, meta::CLOCK)?.unwrap_or_default().at(self.inner.env.stamp(), *db::lock(&self.inner.counted_ms));
         let left = identity.grant.lease_ms - clock.alone_ms();
         Ok(if left > 0 { Lease::Open(left) } else { Lease::ReportOnly })
+    }
+
+    /// Households are locked after the lease.
+    fn registry<T>(&self, f: impl FnOnce(&Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        self.inner.db.read(|db| match self.lease_in(db)? {
+            Lease::Open(_) => f(db),
+            Lease::ReportOnly => Err(StoreError::RegistryLocked),
+        })
     }
 
     /// Counts the time since it was last counted.

@@ -1,7 +1,7 @@
 //! What a person does on the phone, without the town.
 
 use super::*;
-use crate::device::store::{CaseFilter, CaseOrder, DeliveryState, Hit, HouseholdFilter, Lease, PageRequest, PageToken, SaveError, StoreError, Topic, query};
+use crate::device::store::{CaseFilter, CaseOrder, DeliveryState, Hit, HouseholdFilter, Lease, PageRequest, PageToken, SaveError, StoreError, Topic, list};
 use crate::domain::fact::{Visit, VisitKind, VisitResult};
 use crate::domain::policy::Refusal;
 
@@ -297,7 +297,7 @@ fn no_list_of_cases_is_sorted_to_be_shown() {
             CaseFilter { order, area: Some(TOWN.parse().unwrap()), ..CaseFilter::default() },
         ] {
             for page in [PageRequest::first(50), PageRequest { limit: 50, after }] {
-                let (sql, values) = query::cases(&filter, page);
+                let (sql, values) = list::cases(&filter, page);
                 let plan: Vec<String> = a
                     .store
                     .inner
