@@ -3,11 +3,11 @@
 /// Declares an enumeration with stable numbers and names. `Other` keeps a code of a newer version.
 /// On the wire it is the number; in JSON and text it is the name (`other_77` when unknown).
 macro_rules! codes {
-    ($(#[$doc:meta])* pub enum $name:ident { $($(#[$vdoc:meta])* $variant:ident = $code:literal $text:literal,)* }) => {
+    ($(#[$doc:meta])* pub enum $name:ident { $($(#[doc = $vdoc:literal])* $variant:ident = $code:literal $text:literal,)* }) => {
         $(#[$doc])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum $name {
-            $($(#[$vdoc])* $variant,)*
+            $($(#[doc = $vdoc])* $variant,)*
             /// A code this version does not know.
             Other(u8),
         }
@@ -42,6 +42,11 @@ macro_rules! codes {
                     Self::Other(_) => None,
                 }
             }
+        }
+
+        #[cfg(test)]
+        impl $crate::domain::code::tests::Documented for $name {
+            const ROWS: &'static [(u8, &'static str, &'static str)] = &[$(($code, $text, concat!($($vdoc),*))),*];
         }
 
         impl std::fmt::Display for $name {
@@ -90,3 +95,6 @@ macro_rules! codes {
     };
 }
 pub(crate) use codes;
+
+#[cfg(test)]
+pub(crate) mod tests;

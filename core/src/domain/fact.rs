@@ -11,7 +11,7 @@ use super::time::Stamp;
 codes! {
     /// What a fact is. 1–99 are written by devices, 100 and above only by the server.
     pub enum FactKind {
-        /// 走访: a visit to a household ([`Visit`]).
+        /// 走访: a visit to a household.
         Visit = 1 "visit",
         /// A sensitive value (S3): salt and value; named from a document by the fact's id only.
         Sensitive = 2 "sensitive",

@@ -12,7 +12,7 @@ use super::id::DocId;
 codes! {
     /// Which fields a view shows, and how. Few classes, each a whitelist.
     pub enum MaskClass {
-        /// A town desk: where the household is, how many live there, names and phones masked, care needs as a count.
+        /// A town desk: where the household is, as far as the building; how many live there; names and phones masked, care needs as a count.
         Desk = 1 "desk",
         /// A department with an assigned case: the place only.
         Place = 2 "place",
