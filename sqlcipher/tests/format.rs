@@ -3,7 +3,6 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use fieldgrid_sqlcipher as _;
 use rusqlite::{Connection, ErrorCode};
 use tempfile::TempDir;
 
@@ -26,6 +25,7 @@ fn fixture(name: &str) -> (TempDir, PathBuf) {
 }
 
 fn open(path: &Path, key: &str) -> rusqlite::Result<Connection> {
+    fieldgrid_sqlcipher::initialize();
     let db = Connection::open(path)?;
     db.execute_batch(key)?;
     Ok(db)

@@ -8,7 +8,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use fieldgrid_sqlcipher as _;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
 use zeroize::Zeroizing;
@@ -119,6 +118,7 @@ impl Database {
 
 /// Opens a connection with the key set and nothing read yet.
 pub(super) fn connect(path: &Path, key: &[u8; 32], flags: OpenFlags) -> Result<Connection, rusqlite::Error> {
+    fieldgrid_sqlcipher::initialize();
     let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     let mut pragma = Zeroizing::new(String::with_capacity(90));
     pragma.push_str("PRAGMA key = \"x'");
