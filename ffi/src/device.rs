@@ -17,7 +17,7 @@ use crate::edit::{ActionFields, FieldEdit, Visit};
 use crate::error::FieldgridError;
 use crate::record::{CasePage, HitPage, HouseholdPage, PageToken, RefusedEdit, VisitPage};
 use crate::screen::{CaseScreen, DeviceStatus, HouseholdScreen, Names, SyncResult};
-use crate::watch::{CaseWatch, CasesWatch, DeviceWatch, HouseholdWatch, HouseholdsWatch, RefusedWatch, VisitsWatch};
+use crate::watch::{Cancelled, CaseWatch, CasesWatch, DeviceWatch, HouseholdWatch, HouseholdsWatch, RefusedWatch, VisitsWatch};
 use crate::{blocking, spawned};
 
 type Result<T> = std::result::Result<T, FieldgridError>;
@@ -113,8 +113,14 @@ impl TryFrom<HouseholdFilter> for store::HouseholdFilter {
 }
 
 /// A phone. Calls may be made from any thread and block none; what was begun goes on when its caller is cancelled.
+///
+/// No parameter is called `case`: Swift does not read a C header with one.
 #[derive(Debug, uniffi::Object)]
-pub struct Device(RwLock<Option<Engine>>);
+pub struct Device {
+    engine: RwLock<Option<Engine>>,
+    /// Said at shutdown: watches end.
+    closed: Arc<Cancelled>,
+}
 
 /// Opens the store, or makes it.
 ///
@@ -127,7 +133,8 @@ pub async fn open_device(request: OpenRequest) -> Result<Arc<Device>> {
         let key: [u8; 32] = key.try_into().map_err(|_| FieldgridError::invalid_input())?;
         let store = OpenOptions { life: life.map(Into::into), ..OpenOptions::new(path, key, Arc::new(System::new())) };
         let options = DeviceOptions { connect: Arc::new(HttpConnect { ca_pem }), ..DeviceOptions::new(store) };
-        Ok(Arc::new(Device(RwLock::new(Some(Engine::open(options, crate::runtime().clone())?)))))
+        let engine = Engine::open(options, crate::runtime().clone())?;
+        Ok(Arc::new(Device { engine: RwLock::new(Some(engine)), closed: Arc::new(Cancelled::not_yet()) }))
     })
     .await
 }
@@ -157,8 +164,8 @@ impl Device {
     ///
     /// # Errors
     /// As [`Device::report`].
-    pub async fn act(&self, case: String, kind: ActionKind, fields: ActionFields) -> Result<String> {
-        let (case, fields) = (id(&case)?, fields.try_into()?);
+    pub async fn act(&self, case_id: String, kind: ActionKind, fields: ActionFields) -> Result<String> {
+        let (case, fields) = (id(&case_id)?, fields.try_into()?);
         self.work(move |engine| Ok(engine.act(case, kind.into(), fields)?.edit.to_string())).await
     }
 
@@ -236,15 +243,15 @@ impl Device {
     /// # Errors
     /// When the device was shut down, or a code is none.
     pub fn observe_cases(&self, filter: CaseFilter, limit: u32, after: Option<PageToken>) -> Result<Arc<CasesWatch>> {
-        Ok(CasesWatch::new(self.engine()?.observe_cases(filter.try_into()?, page(limit, after))))
+        Ok(CasesWatch::new(self.engine()?.observe_cases(filter.try_into()?, page(limit, after)), &self.closed))
     }
 
     /// A case.
     ///
     /// # Errors
     /// Storage.
-    pub async fn case(&self, case: String) -> Result<Option<CaseScreen>> {
-        let case = id(&case)?;
+    pub async fn case(&self, case_id: String) -> Result<Option<CaseScreen>> {
+        let case = id(&case_id)?;
         self.work(move |engine| Ok(engine.case(case)?.map(CaseScreen::from))).await
     }
 
@@ -252,8 +259,8 @@ impl Device {
     ///
     /// # Errors
     /// As [`Device::observe_cases`].
-    pub fn observe_case(&self, case: &str) -> Result<Arc<CaseWatch>> {
-        Ok(CaseWatch::new(self.engine()?.observe_case(id(case)?)))
+    pub fn observe_case(&self, case_id: &str) -> Result<Arc<CaseWatch>> {
+        Ok(CaseWatch::new(self.engine()?.observe_case(id(case_id)?), &self.closed))
     }
 
     /// Households, up to 500 a page.
@@ -270,7 +277,7 @@ impl Device {
     /// # Errors
     /// As [`Device::observe_cases`].
     pub fn observe_households(&self, filter: HouseholdFilter, limit: u32, after: Option<PageToken>) -> Result<Arc<HouseholdsWatch>> {
-        Ok(HouseholdsWatch::new(self.engine()?.observe_households(filter.try_into()?, page(limit, after))))
+        Ok(HouseholdsWatch::new(self.engine()?.observe_households(filter.try_into()?, page(limit, after)), &self.closed))
     }
 
     /// A household.
@@ -287,7 +294,7 @@ impl Device {
     /// # Errors
     /// As [`Device::observe_cases`].
     pub fn observe_household(&self, household: &str) -> Result<Arc<HouseholdWatch>> {
-        Ok(HouseholdWatch::new(self.engine()?.observe_household(id(household)?)))
+        Ok(HouseholdWatch::new(self.engine()?.observe_household(id(household)?), &self.closed))
     }
 
     /// Visits, of one household or all, up to 500 a page.
@@ -305,7 +312,7 @@ impl Device {
     /// As [`Device::observe_cases`].
     pub fn observe_visits(&self, household: Option<String>, limit: u32, after: Option<PageToken>) -> Result<Arc<VisitsWatch>> {
         let household: Option<DocId> = household.as_deref().map(id).transpose()?;
-        Ok(VisitsWatch::new(self.engine()?.observe_visits(household, page(limit, after))))
+        Ok(VisitsWatch::new(self.engine()?.observe_visits(household, page(limit, after)), &self.closed))
     }
 
     /// Records that match what was typed.
@@ -329,7 +336,7 @@ impl Device {
     /// # Errors
     /// When the device was shut down.
     pub fn observe_refused(&self) -> Result<Arc<RefusedWatch>> {
-        Ok(RefusedWatch::new(self.engine()?.observe_refused()))
+        Ok(RefusedWatch::new(self.engine()?.observe_refused(), &self.closed))
     }
 
     /// Gives up an edit that was refused.
@@ -345,8 +352,8 @@ impl Device {
     ///
     /// # Errors
     /// As [`Device::discard`] and [`Device::act`].
-    pub async fn send_as_note(&self, case: String, edit: String) -> Result<()> {
-        let (case, edit) = (id(&case)?, id(&edit)?);
+    pub async fn send_as_note(&self, case_id: String, edit: String) -> Result<()> {
+        let (case, edit) = (id(&case_id)?, id(&edit)?);
         self.work(move |engine| Ok(engine.send_as_note(case, edit).map(|_| ())?)).await
     }
 
@@ -371,7 +378,7 @@ impl Device {
     /// # Errors
     /// When the device was shut down.
     pub fn observe_status(&self) -> Result<Arc<DeviceWatch>> {
-        Ok(DeviceWatch::new(self.engine()?.observe_device()))
+        Ok(DeviceWatch::new(self.engine()?.observe_device(), &self.closed))
     }
 
     /// Syncs once, now, until everything is exchanged or something makes it wait.
@@ -420,9 +427,10 @@ impl Device {
         spawned(async move { Ok(engine.wipe().await?) }).await
     }
 
-    /// Stops, and lets go of the store once the last watch is gone. Calls end with `Closed` from here on. Twice is once.
+    /// Stops, and lets go of the store once the last watch is gone. Calls, and who waits for a watch, end with `Closed` from here on. Twice is once.
     pub async fn shutdown(&self) {
-        let engine = self.0.write().unwrap_or_else(PoisonError::into_inner).take();
+        self.closed.say();
+        let engine = self.engine.write().unwrap_or_else(PoisonError::into_inner).take();
         let Some(engine) = engine else { return };
         // It ends by itself when the runtime does; the last handle closes files, so it goes on a thread for that.
         let _ = spawned(async move {
@@ -439,7 +447,7 @@ impl Device {
 
 impl Device {
     fn engine(&self) -> Result<Engine> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).clone().ok_or_else(FieldgridError::stopped)
+        self.engine.read().unwrap_or_else(PoisonError::into_inner).clone().ok_or_else(FieldgridError::stopped)
     }
 
     async fn work<T: Send + 'static>(&self, work: impl FnOnce(&Engine) -> Result<T> + Send + 'static) -> Result<T> {

@@ -9,6 +9,8 @@ use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Metadata, Subscriber};
 
+use crate::watch::Cancelled;
+
 /// How much matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, uniffi::Enum)]
 pub enum LogLevel {
@@ -51,7 +53,7 @@ pub fn observe_log(most: LogLevel) -> Arc<LogWatch> {
     });
     MOST.fetch_max(most as u8 + 1, Ordering::Relaxed);
     tracing::callsite::rebuild_interest_cache();
-    Arc::new(LogWatch { most, lines: Mutex::new(LINES.subscribe()) })
+    Arc::new(LogWatch { most, lines: Mutex::new(LINES.subscribe()), cancelled: Cancelled::not_yet() })
 }
 
 /// Watches the log.
@@ -59,12 +61,27 @@ pub fn observe_log(most: LogLevel) -> Arc<LogWatch> {
 pub struct LogWatch {
     most: LogLevel,
     lines: Mutex<broadcast::Receiver<LogLine>>,
+    cancelled: Cancelled,
 }
 
 #[uniffi::export]
 impl LogWatch {
-    /// The next line. It never ends.
-    pub async fn next(&self) -> LogLine {
+    /// The next line; none after [`LogWatch::cancel`].
+    pub async fn next(&self) -> Option<LogLine> {
+        tokio::select! {
+            () = self.cancelled.said() => None,
+            line = self.line() => Some(line),
+        }
+    }
+
+    /// Ends it for good: who waits in `next`, and who will.
+    pub fn cancel(&self) {
+        self.cancelled.say();
+    }
+}
+
+impl LogWatch {
+    async fn line(&self) -> LogLine {
         let mut lines = self.lines.lock().await;
         loop {
             match lines.recv().await {

@@ -5,12 +5,31 @@ use std::sync::Arc;
 use fieldgrid_core::device;
 use fieldgrid_core::device::store;
 use fieldgrid_core::device::store::{CaseDetail, EditRow, HouseholdDetail, Page, StoreError, Watch};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, watch};
 use tokio::task::AbortHandle;
 
 use crate::error::FieldgridError;
 use crate::record::{CasePage, HouseholdPage, RefusedEdit, VisitPage};
 use crate::screen::{CaseScreen, DeviceStatus, HouseholdScreen};
+
+/// Said by who has stopped waiting, where a language drops no future for him: a Swift task that is cancelled goes on awaiting.
+#[derive(Debug)]
+pub(crate) struct Cancelled(watch::Sender<bool>);
+
+impl Cancelled {
+    pub(crate) fn not_yet() -> Self {
+        Self(watch::Sender::new(false))
+    }
+
+    pub(crate) fn say(&self) {
+        self.0.send_replace(true);
+    }
+
+    pub(crate) async fn said(&self) {
+        // Its other end is in `self`.
+        let _ = self.0.subscribe().wait_for(|cancelled| *cancelled).await;
+    }
+}
 
 /// A look that is under way ends when nobody waits for it any more.
 struct Look(AbortHandle);
@@ -25,11 +44,16 @@ macro_rules! watches {
     ($($(#[$doc:meta])* $name:ident($watch:ty) => $shown:ty = $convert:expr;)*) => {$(
         $(#[$doc])*
         #[derive(Debug, uniffi::Object)]
-        pub struct $name(Arc<Mutex<($watch, Option<$shown>)>>);
+        pub struct $name {
+            shared: Arc<Mutex<($watch, Option<$shown>)>>,
+            cancelled: Cancelled,
+            closed: Arc<Cancelled>,
+        }
 
         impl $name {
-            pub(crate) fn new(watch: $watch) -> Arc<Self> {
-                Arc::new(Self(Arc::new(Mutex::new((watch, None)))))
+            pub(crate) fn new(watch: $watch, closed: &Arc<Cancelled>) -> Arc<Self> {
+                let shared = Arc::new(Mutex::new((watch, None)));
+                Arc::new(Self { shared, cancelled: Cancelled::not_yet(), closed: Arc::clone(closed) })
             }
         }
 
@@ -38,9 +62,9 @@ macro_rules! watches {
             /// The value: at once the first time, afterwards when it is another. A cancelled caller loses nothing: what was found for it is given next.
             ///
             /// # Errors
-            /// When the store cannot be read.
+            /// When the store cannot be read; `Closed` after [`Self::cancel`], or when the device was shut down.
             pub async fn next(&self) -> Result<$shown, FieldgridError> {
-                let shared = Arc::clone(&self.0);
+                let shared = Arc::clone(&self.shared);
                 let look = crate::runtime().spawn(async move {
                     let (watch, found) = &mut *shared.lock().await;
                     if found.is_none() {
@@ -50,8 +74,17 @@ macro_rules! watches {
                     Ok::<_, StoreError>(())
                 });
                 let _end = Look(look.abort_handle());
-                look.await.unwrap_or(Err(StoreError::Closed))?;
-                self.0.lock().await.1.take().ok_or_else(FieldgridError::stopped)
+                tokio::select! {
+                    () = self.cancelled.said() => return Err(FieldgridError::stopped()),
+                    () = self.closed.said() => return Err(FieldgridError::stopped()),
+                    looked = look => looked.unwrap_or(Err(StoreError::Closed))?,
+                }
+                self.shared.lock().await.1.take().ok_or_else(FieldgridError::stopped)
+            }
+
+            /// Ends it for good: who waits in `next`, and who will.
+            pub fn cancel(&self) {
+                self.cancelled.say();
             }
         }
     )*};

@@ -88,7 +88,7 @@ internal class Engine private constructor(private val device: Device) : Fieldgri
         fun log(most: LogLevel): Flow<LogLine> = lines(most).buffer()
 
         private fun lines(most: LogLevel) = flow {
-            org.fieldgrid.ffi.observeLog(most.given()).use { log -> while (true) emit(log.next().shown()) }
+            org.fieldgrid.ffi.observeLog(most.given()).use { log -> while (true) emit((log.next() ?: break).shown()) }
         }.flowOn(Dispatchers.IO)
     }
 }

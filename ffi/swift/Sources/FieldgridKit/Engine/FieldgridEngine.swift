@@ -1,0 +1,232 @@
+import Foundation
+
+#if compiler(>=6.0)
+internal import FieldgridFFI
+#else
+import FieldgridFFI
+#endif
+
+/// The real engine, through the bindings.
+public final class FieldgridEngine: Fieldgrid {
+    private let device: Device
+
+    private init(_ device: Device) {
+        self.device = device
+    }
+
+    /// Opens the phone's store, or makes it.
+    ///
+    /// - Throws: ``FieldgridError``, for instance ``FieldgridError/wrongKey(_:)``; whatever it is, the file is as it was.
+    public static func open(_ options: OpenOptions) async throws -> FieldgridEngine {
+        let request = OpenRequest(path: options.path.path, key: options.key, life: options.life?.path, caPem: options.caPem)
+        return try await told { FieldgridEngine(try await openDevice(request: request)) }
+    }
+
+    /// What the engine says about its work, from now on, up to `most`: for developers. No personal data is in it. A loop that is far behind misses lines.
+    public static func observeLog(_ most: LogLevel = .info) -> ObservedValues<LogLine> {
+        ObservedValues {
+            let log = FieldgridFFI.observeLog(most: FieldgridFFI.LogLevel(most))
+            return { await withTaskCancellationHandler { await log.next().map(LogLine.init) } onCancel: { log.cancel() } }
+        }
+    }
+
+    public func enrol(_ invite: String) async throws {
+        try await abandonable { [device] in try await device.enrol(invite: invite) }
+    }
+
+    public func wipe() async throws {
+        try await told { try await device.wipe() }
+    }
+
+    public func status() async throws -> DeviceStatus {
+        try await told { DeviceStatus(try await device.status()) }
+    }
+
+    public func observeStatus() -> ObservedValues<DeviceStatus> {
+        observed({ try $0.observeStatus() }, DeviceStatus.init)
+    }
+
+    public func cases(_ filter: CaseFilter, page: PageRequest) async throws -> Page<CaseRow> {
+        try await told { Page(try await device.cases(filter: .init(filter), limit: page.rows, after: page.token)) }
+    }
+
+    public func observeCases(_ filter: CaseFilter, page: PageRequest) -> ObservedValues<Page<CaseRow>> {
+        observed({ try $0.observeCases(filter: .init(filter), limit: page.rows, after: page.token) }, Page.init)
+    }
+
+    public func `case`(_ id: String) async throws -> CaseDetail? {
+        try await told { try await device.case(caseId: id).map(CaseDetail.init) }
+    }
+
+    public func observeCase(_ id: String) -> ObservedValues<CaseDetail?> {
+        observed({ try $0.observeCase(caseId: id) }) { $0.map(CaseDetail.init) }
+    }
+
+    public func report(_ fields: ActionFields) async throws -> String {
+        try await told { try await device.report(fields: .init(fields)) }
+    }
+
+    @discardableResult
+    public func act(case id: String, _ kind: ActionKind, _ fields: ActionFields) async throws -> String {
+        try await told { try await device.act(caseId: id, kind: .init(kind), fields: .init(fields)) }
+    }
+
+    public func households(_ filter: HouseholdFilter, page: PageRequest) async throws -> Page<HouseholdRow> {
+        try await told { Page(try await device.households(filter: .init(filter), limit: page.rows, after: page.token)) }
+    }
+
+    public func observeHouseholds(_ filter: HouseholdFilter, page: PageRequest) -> ObservedValues<Page<HouseholdRow>> {
+        observed({ try $0.observeHouseholds(filter: .init(filter), limit: page.rows, after: page.token) }, Page.init)
+    }
+
+    public func household(_ id: String) async throws -> HouseholdDetail? {
+        try await told { try await device.household(household: id).map(HouseholdDetail.init) }
+    }
+
+    public func observeHousehold(_ id: String) -> ObservedValues<HouseholdDetail?> {
+        observed({ try $0.observeHousehold(household: id) }) { $0.map(HouseholdDetail.init) }
+    }
+
+    public func addHousehold(_ fields: FieldEdit, persons: [FieldEdit]) async throws -> String {
+        try await told { try await device.addHousehold(household: .init(fields), persons: persons.map { .init($0) }) }
+    }
+
+    public func editHousehold(_ id: String, _ fields: FieldEdit, persons: [String: FieldEdit]) async throws {
+        try await told { try await device.editHousehold(household: id, fields: .init(fields), persons: persons.mapValues { .init($0) }) }
+    }
+
+    @discardableResult
+    public func addPerson(household: String, _ fields: FieldEdit) async throws -> String {
+        try await told { try await device.addPerson(household: household, fields: .init(fields)) }
+    }
+
+    public func setIdNumber(household: String, person: String, _ value: String) async throws {
+        try await told { try await device.setIdNumber(household: household, person: person, value: value) }
+    }
+
+    public func revealIdNumber(household: String, person: String) async throws -> String? {
+        try await told { try await device.revealIdNumber(household: household, person: person) }
+    }
+
+    public func visits(household: String?, page: PageRequest) async throws -> Page<VisitRow> {
+        try await told { Page(try await device.visits(household: household, limit: page.rows, after: page.token)) }
+    }
+
+    public func observeVisits(household: String?, page: PageRequest) -> ObservedValues<Page<VisitRow>> {
+        observed({ try $0.observeVisits(household: household, limit: page.rows, after: page.token) }, Page.init)
+    }
+
+    @discardableResult
+    public func visit(household: String, _ visit: Visit) async throws -> String {
+        try await told { try await device.visit(household: household, visit: .init(visit)) }
+    }
+
+    public func search(_ typed: String, page: PageRequest) async throws -> Page<Hit> {
+        try await told { Page(try await device.search(typed: typed, limit: page.rows, after: page.token)) }
+    }
+
+    public func observeRefused() -> ObservedValues<[RefusedEdit]> {
+        observed({ try $0.observeRefused() }) { $0.map(RefusedEdit.init) }
+    }
+
+    public func refused() async throws -> [RefusedEdit] {
+        try await told { try await device.refused().map(RefusedEdit.init) }
+    }
+
+    public func discard(record: String, edit: String) async throws {
+        try await told { try await device.discard(record: record, edit: edit) }
+    }
+
+    public func sendAsNote(case id: String, edit: String) async throws {
+        try await told { try await device.sendAsNote(caseId: id, edit: edit) }
+    }
+
+    public func names() async throws -> Names {
+        try await told { Names(try await device.names()) }
+    }
+
+    @discardableResult
+    public func syncNow() async throws -> SyncResult {
+        try await abandonable { [device] in SyncResult(try await device.syncNow()) }
+    }
+
+    public func start() async throws {
+        try await told { try await device.start() }
+    }
+
+    public func stop() async throws {
+        try await told { try await device.stop() }
+    }
+
+    public func wake() async throws {
+        device.wake()
+    }
+
+    public func close() async {
+        await device.shutdown()
+    }
+
+    private func observed<W: Watch, Shown>(
+        _ open: @escaping @Sendable (Device) throws -> W, _ shown: @escaping @Sendable (W.Value) -> Shown
+    ) -> ObservedValues<Shown> {
+        ObservedValues { [device] in
+            let watch = try await told { try open(device) }
+            return {
+                try await withTaskCancellationHandler {
+                    do {
+                        return try await told { shown(try await watch.next()) }
+                    } catch where Task.isCancelled {
+                        return nil
+                    }
+                } onCancel: {
+                    watch.cancel()
+                }
+            }
+        }
+    }
+}
+
+/// What the bindings' errors are to apps.
+private func told<T>(_ work: () async throws -> T) async throws -> T {
+    do {
+        return try await work()
+    } catch let failure as FieldgridFFI.FieldgridError {
+        throw FieldgridError(failure)
+    }
+}
+
+/// For work that waits for the network and goes on without its caller: one who is cancelled waits no longer.
+private func abandonable<T: Sendable>(_ work: @escaping @Sendable () async throws -> T) async throws -> T {
+    let (outcome, sender) = AsyncThrowingStream<T, any Error>.makeStream()
+    Task {
+        do {
+            sender.yield(try await told(work))
+            sender.finish()
+        } catch {
+            sender.finish(throwing: error)
+        }
+    }
+    for try await value in outcome { return value }
+    throw CancellationError()
+}
+
+/// A watch of the engine. A cancelled task goes on awaiting a future of the bindings, so whoever waits in `next` has to be told by `cancel`.
+private protocol Watch: Sendable {
+    associatedtype Value
+
+    func next() async throws -> Value
+    func cancel()
+}
+
+extension CasesWatch: Watch {}
+extension CaseWatch: Watch {}
+extension HouseholdsWatch: Watch {}
+extension HouseholdWatch: Watch {}
+extension VisitsWatch: Watch {}
+extension RefusedWatch: Watch {}
+extension DeviceWatch: Watch {}
+
+extension PageRequest {
+    fileprivate var rows: UInt32 { UInt32(clamping: limit) }
+    fileprivate var token: FieldgridFFI.PageToken? { after.map(FieldgridFFI.PageToken.init) }
+}

@@ -1,0 +1,209 @@
+import Foundation
+
+/// A phone: everything its screens need, answered from the encrypted store on it, one call a screen.
+///
+/// - **Threads.** Every call may be made from any actor, the main actor too, and holds it for nothing: what crosses to the engine is read and written off it.
+/// - **Cancelling.** Nothing is ever half done. A call that the phone answers goes on to its end and says how it ended; ``enrol(_:)`` and ``syncNow()``,
+///   which wait for the network, end at once with a `CancellationError` when their task is cancelled, and the engine goes on.
+/// - **Observers** are ``ObservedValues``: an `AsyncSequence` of the current value first, then each other one; who is slow sees the latest. It ends when its
+///   task is cancelled. The native memory behind it is given back when a loop ends, however it ends.
+/// - **Errors** are ``FieldgridError``, with words for a person in Chinese and English.
+///
+/// ``FieldgridEngine`` is the real one. `FakeFieldgrid`, of the product `FieldgridTesting`, stands in for it in the tests and previews of apps.
+public protocol Fieldgrid: Sendable {
+    // MARK: Who the phone is
+
+    /// Enrols with the centre, by the text of its code (`fieldgrid:1?…`).
+    ///
+    /// - Throws: ``FieldgridError``; the phone is as it was, and may try again.
+    func enrol(_ invite: String) async throws
+
+    /// Forgets everything on this phone, unsent work too, for good: it is given to someone else.
+    func wipe() async throws
+
+    // MARK: The status screen, and the sync line of every other
+
+    /// How the phone stands, now.
+    func status() async throws -> DeviceStatus
+
+    /// How the phone stands.
+    func observeStatus() -> ObservedValues<DeviceStatus>
+
+    // MARK: Cases
+
+    /// Cases, a page at a time.
+    func cases(_ filter: CaseFilter, page: PageRequest) async throws -> Page<CaseRow>
+
+    /// A page of cases.
+    func observeCases(_ filter: CaseFilter, page: PageRequest) -> ObservedValues<Page<CaseRow>>
+
+    /// A case with its history and what may be done next; `nil` when it is not on this phone.
+    func `case`(_ id: String) async throws -> CaseDetail?
+
+    /// A case; `nil` as long as it is not on this phone.
+    func observeCase(_ id: String) -> ObservedValues<CaseDetail?>
+
+    /// Reports a new case, which happened now unless `fields` say when. Saved, durably, when it returns.
+    ///
+    /// - Returns: The case's id.
+    /// - Throws: ``FieldgridError``; nothing is saved, and what the form holds is the app's to keep. So with all that follow.
+    func report(_ fields: ActionFields) async throws -> String
+
+    /// Acts on a case. What a kind must say is in ``NextAction/requires``; times are filled in.
+    ///
+    /// - Returns: The edit's id.
+    @discardableResult
+    func act(case id: String, _ kind: ActionKind, _ fields: ActionFields) async throws -> String
+
+    // MARK: Households
+
+    /// Households, a page at a time.
+    func households(_ filter: HouseholdFilter, page: PageRequest) async throws -> Page<HouseholdRow>
+
+    /// A page of households.
+    func observeHouseholds(_ filter: HouseholdFilter, page: PageRequest) -> ObservedValues<Page<HouseholdRow>>
+
+    /// A household with its persons and latest visits; `nil` when it is not on this phone.
+    func household(_ id: String) async throws -> HouseholdDetail?
+
+    /// A household; `nil` as long as it is not on this phone.
+    func observeHousehold(_ id: String) -> ObservedValues<HouseholdDetail?>
+
+    /// Adds a household with its persons; `grid` and `address` belong in every one.
+    ///
+    /// - Returns: The household's id.
+    func addHousehold(_ fields: FieldEdit, persons: [FieldEdit]) async throws -> String
+
+    /// Saves a form: exactly the fields that were changed, the household's and those of `persons` by id. Nothing that a colleague changed meanwhile is undone.
+    func editHousehold(_ id: String, _ fields: FieldEdit, persons: [String: FieldEdit]) async throws
+
+    /// Adds a person to a household.
+    ///
+    /// - Returns: The person's id.
+    @discardableResult
+    func addPerson(household: String, _ fields: FieldEdit) async throws -> String
+
+    /// Keeps a person's ID number, beside the household and never in it.
+    func setIdNumber(household: String, person: String, _ value: String) async throws
+
+    /// Reads a person's ID number. That it was read is recorded first, and synced.
+    func revealIdNumber(household: String, person: String) async throws -> String?
+
+    // MARK: Visits
+
+    /// Visits, of one household or all, the latest first.
+    func visits(household: String?, page: PageRequest) async throws -> Page<VisitRow>
+
+    /// A page of visits.
+    func observeVisits(household: String?, page: PageRequest) -> ObservedValues<Page<VisitRow>>
+
+    /// Records a visit.
+    ///
+    /// - Returns: The visit's id.
+    @discardableResult
+    func visit(household: String, _ visit: Visit) async throws -> String
+
+    // MARK: Search, and what was refused
+
+    /// Cases and households that match what was typed, Chinese included.
+    func search(_ typed: String, page: PageRequest) async throws -> Page<Hit>
+
+    /// Own work that the centre refused and its author has not decided about.
+    func observeRefused() -> ObservedValues<[RefusedEdit]>
+
+    /// Own work that the centre refused, now.
+    func refused() async throws -> [RefusedEdit]
+
+    /// Gives up a refused edit of a record.
+    func discard(record: String, edit: String) async throws
+
+    /// Sends what a refused edit of a case said as a note, where ``RefusedEdit/mayBeNote``.
+    func sendAsNote(case id: String, edit: String) async throws
+
+    /// Names of areas, organisations and people, for pickers. Screens have theirs already.
+    func names() async throws -> Names
+
+    // MARK: Sync
+
+    /// Syncs once, until everything is exchanged, or something makes it wait (``SyncResult/wait``).
+    @discardableResult
+    func syncNow() async throws -> SyncResult
+
+    /// Keeps in sync from now on. Does nothing before enrolment.
+    func start() async throws
+
+    /// Stops keeping in sync, within five seconds.
+    func stop() async throws
+
+    /// The app is in front, or the network is back: what waits in the background tries now.
+    func wake() async throws
+
+    /// Stops, and lets go of the store: it can be opened again once this has returned and no loop over ``ObservedValues`` is left. Later calls end with
+    /// ``FieldgridError/closed(_:)``. Twice is once.
+    func close() async
+}
+
+// MARK: - What may be left out
+
+extension Fieldgrid {
+    /// Today's list: what is open, what is due first, then the latest change.
+    public func observeToday(limit: Int = PageRequest.size) -> ObservedValues<Page<CaseRow>> {
+        observeCases(CaseFilter(order: .today), limit: limit)
+    }
+
+    /// Cases, a page at a time; `after` is the ``Page/next`` of the page before.
+    public func cases(_ filter: CaseFilter = CaseFilter(), limit: Int = PageRequest.size, after: PageToken? = nil) async throws -> Page<CaseRow> {
+        try await cases(filter, page: PageRequest(limit: limit, after: after))
+    }
+
+    /// A page of cases.
+    public func observeCases(_ filter: CaseFilter = CaseFilter(), limit: Int = PageRequest.size, after: PageToken? = nil) -> ObservedValues<Page<CaseRow>> {
+        observeCases(filter, page: PageRequest(limit: limit, after: after))
+    }
+
+    /// Acts on a case with what the kind alone says.
+    @discardableResult
+    public func act(case id: String, _ kind: ActionKind) async throws -> String {
+        try await act(case: id, kind, ActionFields())
+    }
+
+    /// Households, a page at a time; `after` is the ``Page/next`` of the page before.
+    public func households(_ filter: HouseholdFilter = HouseholdFilter(), limit: Int = PageRequest.size, after: PageToken? = nil) async throws -> Page<HouseholdRow> {
+        try await households(filter, page: PageRequest(limit: limit, after: after))
+    }
+
+    /// A page of households.
+    public func observeHouseholds(_ filter: HouseholdFilter = HouseholdFilter(), limit: Int = PageRequest.size, after: PageToken? = nil) -> ObservedValues<Page<HouseholdRow>> {
+        observeHouseholds(filter, page: PageRequest(limit: limit, after: after))
+    }
+
+    /// Adds a household whose persons are not known yet.
+    public func addHousehold(_ fields: FieldEdit) async throws -> String {
+        try await addHousehold(fields, persons: [])
+    }
+
+    /// Saves a form of the household itself.
+    public func editHousehold(_ id: String, _ fields: FieldEdit) async throws {
+        try await editHousehold(id, fields, persons: [:])
+    }
+
+    /// Saves a form of a household's persons, by id.
+    public func editHousehold(_ id: String, persons: [String: FieldEdit]) async throws {
+        try await editHousehold(id, FieldEdit(), persons: persons)
+    }
+
+    /// Visits, of one household or all, the latest first; `after` is the ``Page/next`` of the page before.
+    public func visits(household: String? = nil, limit: Int = PageRequest.size, after: PageToken? = nil) async throws -> Page<VisitRow> {
+        try await visits(household: household, page: PageRequest(limit: limit, after: after))
+    }
+
+    /// A page of visits.
+    public func observeVisits(household: String? = nil, limit: Int = PageRequest.size, after: PageToken? = nil) -> ObservedValues<Page<VisitRow>> {
+        observeVisits(household: household, page: PageRequest(limit: limit, after: after))
+    }
+
+    /// Cases and households that match what was typed, Chinese included; `after` is the ``Page/next`` of the page before.
+    public func search(_ typed: String, limit: Int = PageRequest.size, after: PageToken? = nil) async throws -> Page<Hit> {
+        try await search(typed, page: PageRequest(limit: limit, after: after))
+    }
+}

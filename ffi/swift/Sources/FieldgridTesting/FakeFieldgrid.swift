@@ -1,0 +1,308 @@
+import FieldgridKit
+import Foundation
+
+/// A phone in memory, for the tests and previews of apps: no store, no server, no threads of its own.
+///
+/// It behaves: what is saved is listed at once and is "on this phone" until ``syncNow()`` brings it to the centre, which it does only while ``online``; what
+/// ``refuseNext(_:)`` announced is refused by the centre then, stays visible with the reason, and can be discarded or sent as a note. What others do is put
+/// in by `put`. It judges nothing: which actions are possible is what `put` said.
+public final class FakeFieldgrid: Fieldgrid, @unchecked Sendable {
+    private let lock = NSLock()
+    private var world: World
+    private var observers: [UUID: AsyncStream<World>.Continuation] = [:]
+    private let now: @Sendable () -> Date
+
+    public init(enrolled: Bool = true, now: @escaping @Sendable () -> Date = { Date() }) {
+        world = World(enrolment: enrolled ? .fake : nil)
+        self.now = now
+    }
+
+    // MARK: What the test decides
+
+    /// Whether the centre can be reached.
+    public var online: Bool {
+        get { lock.withLock { world.online } }
+        set { change { $0.online = newValue } }
+    }
+
+    /// The next edits that reach the centre are refused, for these reasons in turn.
+    public func refuseNext(_ reasons: Words...) {
+        change { $0.refusals += reasons }
+    }
+
+    /// A case as the centre sends it.
+    public func put(_ case: CaseDetail) {
+        change { $0.cases[`case`.id] = `case` }
+    }
+
+    /// A household as the centre sends it.
+    public func put(_ household: HouseholdDetail) {
+        change { $0.households[household.id] = household }
+    }
+
+    // MARK: Fieldgrid
+
+    public func enrol(_ invite: String) async throws {
+        try opened { world in
+            if world.enrolment != nil { throw FieldgridError.enrolmentFailed(.alreadyEnrolled, reason: .alreadyEnrolled) }
+            if !invite.hasPrefix("fieldgrid:1?") { throw FieldgridError.enrolmentFailed(.noInvite, reason: .invalidInvite) }
+            if !world.online { throw FieldgridError.enrolmentFailed(.offline, reason: .unreachable) }
+            world.enrolment = .fake
+            world.contact = now()
+        }
+    }
+
+    public func wipe() async throws {
+        try opened { $0 = World(online: $0.online) }
+    }
+
+    public func status() async throws -> DeviceStatus { try look(\.status) }
+    public func observeStatus() -> ObservedValues<DeviceStatus> { observed(\.status) }
+
+    public func cases(_ filter: CaseFilter, page: PageRequest) async throws -> Page<CaseRow> { try look { $0.cases(filter).page(page) } }
+    public func observeCases(_ filter: CaseFilter, page: PageRequest) -> ObservedValues<Page<CaseRow>> { observed { $0.cases(filter).page(page) } }
+    public func `case`(_ id: String) async throws -> CaseDetail? { try look { $0.cases[id] } }
+    public func observeCase(_ id: String) -> ObservedValues<CaseDetail?> { observed { $0.cases[id] } }
+
+    public func report(_ fields: ActionFields) async throws -> String {
+        let row = CaseRow(
+            id: newId(), state: .reported, severity: fields.severity, category: fields.category, title: fields.title, address: fields.place?.address,
+            grid: fields.grid, updated: now(), mine: true
+        )
+        try save(row.id, actions: [.report]) { world, _ in
+            world.cases[row.id] = CaseDetail(row: row, text: fields.text)
+            return fields.title ?? fields.place?.address
+        }
+        return row.id
+    }
+
+    @discardableResult
+    public func act(case id: String, _ kind: ActionKind, _ fields: ActionFields) async throws -> String {
+        let said = [fields.text, fields.measure, fields.reason, fields.observation, fields.reply].compactMap { $0 }.joined(separator: "\n")
+        return try save(id, actions: [kind], mayBeNote: true) { world, edit in
+            guard var `case` = world.cases[id] else { throw FieldgridError.notFound(.noRecord) }
+            `case`.history.append(
+                HistoryEntry(
+                    id: edit, kind: kind, role: world.enrolment?.role ?? .gridMember, own: true, made: now(), text: said.isEmpty ? nil : said, delivery: World.onPhone
+                )
+            )
+            `case`.row.updated = now()
+            world.cases[id] = `case`
+            return `case`.row.title
+        }
+    }
+
+    public func households(_ filter: HouseholdFilter, page: PageRequest) async throws -> Page<HouseholdRow> { try look { $0.households(filter).page(page) } }
+
+    public func observeHouseholds(_ filter: HouseholdFilter, page: PageRequest) -> ObservedValues<Page<HouseholdRow>> {
+        observed { $0.households(filter).page(page) }
+    }
+
+    public func household(_ id: String) async throws -> HouseholdDetail? { try look { $0.households[id] } }
+    public func observeHousehold(_ id: String) -> ObservedValues<HouseholdDetail?> { observed { $0.households[id] } }
+
+    public func addHousehold(_ fields: FieldEdit, persons: [FieldEdit]) async throws -> String {
+        let id = newId()
+        try save(id) { world, _ in
+            var household = HouseholdDetail(row: HouseholdRow(id: id), persons: persons.map(newPerson))
+            household.apply(fields)
+            world.households[id] = household
+            return household.row.address
+        }
+        return id
+    }
+
+    public func editHousehold(_ id: String, _ fields: FieldEdit, persons: [String: FieldEdit]) async throws {
+        try edit(id) { household in
+            for index in household.persons.indices {
+                if let edit = persons[household.persons[index].id] { household.persons[index].apply(edit) }
+            }
+            household.apply(fields)
+        }
+    }
+
+    @discardableResult
+    public func addPerson(household: String, _ fields: FieldEdit) async throws -> String {
+        let person = newPerson(fields)
+        try edit(household) { household in
+            household.persons.append(person)
+            household.apply(FieldEdit())
+        }
+        return person.id
+    }
+
+    public func setIdNumber(household: String, person: String, _ value: String) async throws {
+        try edit(household) { household in
+            for index in household.persons.indices where household.persons[index].id == person { household.persons[index].hasIdNumber = true }
+        }
+        change { $0.idNumbers[person] = value }
+    }
+
+    public func revealIdNumber(household: String, person: String) async throws -> String? { try look { $0.idNumbers[person] } }
+
+    public func visits(household: String?, page: PageRequest) async throws -> Page<VisitRow> { try look { $0.visits(of: household).page(page) } }
+    public func observeVisits(household: String?, page: PageRequest) -> ObservedValues<Page<VisitRow>> { observed { $0.visits(of: household).page(page) } }
+
+    @discardableResult
+    public func visit(household: String, _ visit: Visit) async throws -> String {
+        let row = VisitRow(
+            id: newId(), household: household, kind: visit.kind, result: visit.result, visited: now(), nextDue: visit.nextDue, delivery: World.onPhone
+        )
+        try edit(household) { $0.visits.insert(row, at: 0) }
+        change { $0.visits.insert(row, at: 0) }
+        return row.id
+    }
+
+    public func search(_ typed: String, page: PageRequest) async throws -> Page<Hit> { try look { $0.hits(typed).page(page) } }
+
+    public func observeRefused() -> ObservedValues<[RefusedEdit]> { observed(\.refused) }
+    public func refused() async throws -> [RefusedEdit] { try look(\.refused) }
+
+    public func discard(record: String, edit: String) async throws {
+        try opened { world in
+            guard world.refused.contains(where: { $0.id == edit && $0.record == record }) else { throw FieldgridError.notFound(.noRecord) }
+            world.forget(edit)
+        }
+    }
+
+    public func sendAsNote(case id: String, edit: String) async throws {
+        let said = try opened { world in
+            guard world.refused.contains(where: { $0.id == edit && $0.record == id && $0.mayBeNote }) else { throw FieldgridError.notFound(.noRecord) }
+            world.forget(edit)
+            return world.cases[id]?.history.first { $0.id == edit }?.text
+        }
+        try await act(case: id, .supplement, ActionFields(text: said))
+    }
+
+    public func names() async throws -> Names { try look { _ in Names() } }
+
+    @discardableResult
+    public func syncNow() async throws -> SyncResult {
+        try opened { world in
+            if world.enrolment == nil { return SyncResult(wait: SyncWait(reason: .notEnrolled, words: .notEnrolled)) }
+            if world.online { return world.sync(at: now()) }
+            world.wait = SyncWait(reason: .noNetwork, words: .offline, duration: .seconds(30))
+            return SyncResult(wait: world.wait)
+        }
+    }
+
+    public func start() async throws { try opened { $0.background = true } }
+    public func stop() async throws { try opened { $0.background = false } }
+
+    public func wake() async throws {
+        if try look(\.background) { try await syncNow() }
+    }
+
+    public func close() async {
+        change { $0.closed = true }
+    }
+}
+
+// MARK: -
+
+extension FakeFieldgrid {
+    @discardableResult
+    private func change<T>(_ work: (inout World) throws -> T) rethrows -> T {
+        try lock.withLock {
+            let result = try work(&world)
+            for observer in observers.values { observer.yield(world) }
+            return result
+        }
+    }
+
+    @discardableResult
+    private func opened<T>(_ work: (inout World) throws -> T) throws -> T {
+        try change { world in
+            if world.closed { throw FieldgridError.closed(.closed) }
+            return try work(&world)
+        }
+    }
+
+    private func look<T>(_ work: (World) -> T) throws -> T {
+        let world = lock.withLock { self.world }
+        if world.closed { throw FieldgridError.closed(.closed) }
+        return work(world)
+    }
+
+    /// Saves what `work` does to the world, as an edit of a record; `work` says what lists call that record.
+    @discardableResult
+    private func save(
+        _ record: String, actions: [ActionKind] = [], mayBeNote: Bool = false, _ work: (inout World, String) throws -> String?
+    ) throws -> String {
+        let id = newId()
+        try opened { world in
+            if world.enrolment == nil { throw FieldgridError.notEnrolled(.notEnrolled) }
+            let title = try work(&world, id)
+            world.save(
+                RefusedEdit(id: id, record: record, title: title, made: now(), delivery: World.onPhone, actions: actions, mayBeNote: mayBeNote)
+            )
+            if world.background && world.online { _ = world.sync(at: now()) }
+        }
+        return id
+    }
+
+    private func edit(_ id: String, _ work: (inout HouseholdDetail) -> Void) throws {
+        try save(id) { world, _ in
+            guard var household = world.households[id] else { throw FieldgridError.notFound(.noRecord) }
+            work(&household)
+            world.households[id] = household
+            return household.row.address
+        }
+    }
+
+    private func observed<T: Equatable & Sendable>(_ look: @escaping @Sendable (World) -> T) -> ObservedValues<T> {
+        ObservedValues { [self] in
+            var worlds = self.worlds().makeAsyncIterator()
+            var last: T?
+            return {
+                while let world = await worlds.next() {
+                    if world.closed { throw FieldgridError.closed(.closed) }
+                    let value = look(world)
+                    if value != last {
+                        last = value
+                        return value
+                    }
+                }
+                return nil
+            }
+        }
+    }
+
+    /// The world of now, then each other one, the latest if there were several.
+    private func worlds() -> AsyncStream<World> {
+        let (worlds, observer) = AsyncStream<World>.makeStream(bufferingPolicy: .bufferingNewest(1))
+        let id = UUID()
+        lock.withLock {
+            observers[id] = observer
+            observer.yield(world)
+        }
+        observer.onTermination = { [weak self] _ in
+            guard let self else { return }
+            self.lock.withLock { self.observers[id] = nil }
+        }
+        return worlds
+    }
+
+    private func newId() -> String { UUID().uuidString.lowercased() }
+
+    private func newPerson(_ fields: FieldEdit) -> Person {
+        var person = Person(id: newId())
+        person.apply(fields)
+        return person
+    }
+}
+
+extension Enrolment {
+    fileprivate static let fake = Enrolment(name: "陈静", role: .gridMember, scopes: ["610702001001001"])
+}
+
+extension Words {
+    fileprivate static let alreadyEnrolled = Words(zh: "本机已入网", en: "This phone is enrolled already")
+    fileprivate static let noInvite = Words(zh: "这不是入网码", en: "This is not an invite")
+    fileprivate static let notEnrolled = Words(zh: "本机尚未入网", en: "This phone is not enrolled")
+    fileprivate static let noRecord = Words(zh: "这条记录不在本机", en: "This record is not on this phone")
+    fileprivate static let closed = Words(zh: "应用已关闭本机存储", en: "The app has closed this phone's storage")
+    fileprivate static let offline = Words(
+        zh: "没有网络,记录已保存在本机,有网后自动上传", en: "No network. Records are safe on this phone and go out when there is one"
+    )
+}
