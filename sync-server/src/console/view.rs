@@ -217,7 +217,7 @@ impl CasePage {
         fact(t.text, header.text.clone());
         fact(t.address, header.place.as_ref().and_then(|place| place.address.clone()));
         fact(t.grid, header.grid.map(|grid| grid.to_string()));
-        fact(t.due, row.due_ms.map(|due| t.ago(now_ms - due)).filter(|_| row.due_ms.is_some_and(|due| due <= now_ms)));
+        fact(t.due, row.due_ms.filter(|due| *due <= now_ms).map(|due| t.ago(now_ms, due)));
         fact(t.reply, case.reply.clone());
         let history = case.history.iter().map(|entry| history_line(&entry.action, entry.effect, t, now_ms)).collect();
         Self { town: row.area.at(Level::Town).unwrap_or(row.area), title: title(row, t), state: case.state, tone: tone(case.state), facts, history }
@@ -237,7 +237,7 @@ fn case_line(town: &Town, row: CaseRow, t: &Labels, now_ms: i64) -> Result<CaseL
         grid: row.area.to_string(),
         state: row.state,
         tone: tone(row.state),
-        updated: t.ago(now_ms - row.updated_ms),
+        updated: t.ago(now_ms, row.updated_ms),
     })
 }
 
@@ -252,7 +252,7 @@ fn arrival(latest: Latest, phones: &[Phone], t: &Labels, now_ms: i64) -> Arrival
     let by = grant.map(|grant| format!("{} {}", t.role_name(grant.role), grant.scopes.first().map(ToString::to_string).unwrap_or_default()));
     Arrival {
         key: latest.entry,
-        time: t.ago(now_ms - latest.received_ms),
+        time: t.ago(now_ms, latest.received_ms),
         what,
         subject: latest.case.map(|row| title(&row, t)).unwrap_or_default(),
         by: by.unwrap_or_default(),
@@ -275,7 +275,7 @@ fn phone_line(row: Phone, t: &Labels, phones: Option<&dyn PhoneBoard>, now_ms: i
         area: row.grant.as_ref().and_then(|grant| grant.scopes.first()).map(ToString::to_string).unwrap_or_default(),
         signal,
         tone,
-        last_heard: t.ago(heard),
+        last_heard: t.ago(now_ms, row.heard_ms),
         unsent: said.map_or_else(|| "–".to_owned(), |said| said.unsent.to_string()),
         received: row.batches,
         refused: row.refused,
@@ -288,7 +288,7 @@ fn history_line(action: &Action, effect: Effect, t: &Labels, now_ms: i64) -> His
     HistoryLine {
         what: words::action(action.kind).get(t.html_lang),
         by: t.role_name(action.author.role).to_owned(),
-        time: t.ago(now_ms - action.at.wall_ms),
+        time: t.ago(now_ms, action.at.wall_ms),
         text: said.into_iter().flatten().map(String::as_str).collect::<Vec<_>>().join(" · "),
         effective: effect == Effect::Effective,
         reason: match effect {

@@ -110,9 +110,10 @@ impl Labels {
 
     /// How long ago, in words short enough for a column.
     #[must_use]
-    pub fn ago(&self, ms: i64) -> String {
+    pub fn ago(&self, now_ms: i64, then_ms: i64) -> String {
         let zh = self.html_lang == "zh-CN";
-        let seconds = ms.max(0) / 1000;
+        // What an action says of its time is its author's word, to the ends of the type.
+        let seconds = now_ms.saturating_sub(then_ms).max(0) / 1000;
         let (n, zh_unit, en_unit) = match seconds {
             0..=4 => return self.now.to_owned(),
             5..=89 => (seconds, "秒前", "s ago"),
@@ -121,5 +122,19 @@ impl Labels {
             _ => (seconds / 86_400, "天前", "d ago"),
         };
         if zh { format!("{n} {zh_unit}") } else { format!("{n} {en_unit}") }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_time_that_an_author_names_can_be_shown() {
+        let now_ms = 1_790_000_000_000;
+        let ago = |then_ms| Labels::of("en").ago(now_ms, then_ms);
+        assert_eq!(ago(now_ms - 120_000), "2 min ago");
+        assert_eq!(ago(i64::MAX), Labels::of("en").now);
+        assert_eq!(ago(i64::MIN), "106751991167 d ago");
     }
 }
