@@ -1,7 +1,8 @@
 //! The town: store, admission and answers as one thing, for HTTP, the console and the commands.
 //!
-//! One file each: `keys`, `sync`, `enrol`, `places`, `quarantine`, `console`, `verify`, `backup`, `news`.
+//! One file each: `keys`, `sync`, `enrol`, `places`, `quarantine`, `console`, `verify`, `backup`, `news`, `answering`.
 
+mod answering;
 mod backup;
 mod console;
 mod enrol;
@@ -33,6 +34,7 @@ use crate::admission::{Admission, AdmissionError};
 use crate::answer::{PackError, Packs};
 use crate::store::sqlite::{OpenError, Sqlite};
 use crate::store::{Store, StoreError};
+use answering::Answering;
 use news::News;
 
 /// The database in the data directory.
@@ -99,6 +101,7 @@ pub struct Town {
     admission: Admission,
     packs: Arc<Packs>,
     news: News,
+    answering: Answering,
 }
 
 impl Town {
@@ -115,7 +118,7 @@ impl Town {
         let packs = Packs::open(data.join(PACKS), Arc::clone(&store), Arc::clone(&signer) as Arc<dyn Signer>, Arc::clone(&env)).map_err(io(data))?;
         let admission = Admission::new(Arc::clone(&store), Arc::clone(&env), options.threads);
         let packs = Arc::new(packs);
-        Ok(Self { options, env, sqlite, store, signer, keys, admission, packs, news: News::default() })
+        Ok(Self { options, env, sqlite, store, signer, keys, admission, packs, news: News::default(), answering: Answering::default() })
     }
 
     /// The server's public keys.

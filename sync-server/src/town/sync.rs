@@ -46,6 +46,7 @@ impl Town {
         if device.standing == Standing::Revoked {
             return Err(revoked());
         }
+        let _turn = self.answering.turn(device.id).await.ok_or_else(crowded)?;
         let token = signed.then(|| Token(random(&*self.env)));
         let asked = Asked { device, request, outcome, token, hash, now_ms };
         let (asked, told) = self.answer(asked).await?.ok_or_else(revoked)?;
@@ -205,6 +206,10 @@ fn revoked() -> ErrorBody {
 
 fn used() -> ErrorBody {
     ErrorBody { retry_after_s: Some(1), ..refusal(ErrorKind::TooOften, "this signed request was answered before; sign another") }
+}
+
+fn crowded() -> ErrorBody {
+    ErrorBody { retry_after_s: Some(2), ..refusal(ErrorKind::Busy, "two requests of this device are being answered; one at a time is enough") }
 }
 
 fn unauthenticated() -> ErrorBody {
