@@ -194,3 +194,44 @@ pub fn categories() -> Vec<Category> {
     }
     all
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Debug;
+
+    use super::*;
+
+    /// Every code of the engine has one of its own here, and what apps may hand in comes back as it went.
+    fn mapped<C: Copy + Debug + PartialEq, E: Copy + Debug + PartialEq + From<C>>(all: &[C], newer: C, other: E) {
+        let mut seen: Vec<E> = Vec::new();
+        for code in all {
+            let exported = E::from(*code);
+            assert!(exported != other && !seen.contains(&exported), "{code:?} is exported as {exported:?}");
+            seen.push(exported);
+        }
+        assert_eq!(E::from(newer), other);
+    }
+
+    fn back<C: Copy + Debug + PartialEq + From<E>, E: Copy + Debug + PartialEq + From<C>>(all: &[C], other: E) {
+        for code in all {
+            assert_eq!(C::from(E::from(*code)), *code);
+        }
+        assert!(!all.contains(&C::from(other)), "a code of a newer version is none of this one's");
+    }
+
+    macro_rules! laws {
+        ($mapped:ident: $($name:ident = $core:ident),*; $back:ident: $($both:ident = $both_core:ident),*;) => {
+            $($mapped($core::ALL, $core::Other(250), $name::Other);)*
+            $($back($both_core::ALL, $both::Other);)*
+        };
+    }
+
+    #[test]
+    fn every_code_is_exported_and_comes_back() {
+        laws! {
+            mapped: CaseState = CoreState, Severity = CoreSeverity, ActionKind = CoreActionKind, DeliveryState = CoreDeliveryState, VisitResult = CoreVisitResult,
+                VisitKind = CoreVisitKind, Role = CoreRole, WaitReason = CoreWaitReason;
+            back: CaseState = CoreState, Severity = CoreSeverity, ActionKind = CoreActionKind, VisitResult = CoreVisitResult, VisitKind = CoreVisitKind, Role = CoreRole;
+        }
+    }
+}

@@ -1,6 +1,7 @@
 //! The phone.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -18,7 +19,7 @@ use crate::error::FieldgridError;
 use crate::record::{CasePage, HitPage, HouseholdPage, PageToken, RefusedEdit, VisitPage};
 use crate::screen::{CaseScreen, DeviceStatus, HouseholdScreen, Names, SyncResult};
 use crate::watch::{Cancelled, CaseWatch, CasesWatch, DeviceWatch, HouseholdWatch, HouseholdsWatch, RefusedWatch, VisitsWatch};
-use crate::{blocking, spawned};
+use crate::{blocking, closing, spawned};
 
 type Result<T> = std::result::Result<T, FieldgridError>;
 
@@ -120,21 +121,27 @@ pub struct Device {
     engine: RwLock<Option<Engine>>,
     /// Said at shutdown: watches end.
     closed: Arc<Cancelled>,
+    path: PathBuf,
 }
 
-/// Opens the store, or makes it.
+/// Opens the store, or makes it. When this process is just closing the same one, it waits for that.
 ///
 /// # Errors
 /// [`FieldgridError`]; nothing was changed.
 #[uniffi::export]
 pub async fn open_device(request: OpenRequest) -> Result<Arc<Device>> {
-    blocking(move || {
-        let OpenRequest { path, key, life, ca_pem } = request;
-        let key: [u8; 32] = key.try_into().map_err(|_| FieldgridError::invalid_input())?;
-        let store = OpenOptions { life: life.map(Into::into), ..OpenOptions::new(path, key, Arc::new(System::new())) };
-        let options = DeviceOptions { connect: Arc::new(HttpConnect { ca_pem }), ..DeviceOptions::new(store) };
-        let engine = Engine::open(options, crate::runtime().clone())?;
-        Ok(Arc::new(Device { engine: RwLock::new(Some(engine)), closed: Arc::new(Cancelled::not_yet()) }))
+    let OpenRequest { path, key, life, ca_pem } = request;
+    let key: [u8; 32] = key.try_into().map_err(|_| FieldgridError::invalid_input())?;
+    let path = closing::place(&path);
+    spawned(async move {
+        closing::done(&path).await;
+        blocking(move || {
+            let store = OpenOptions { life: life.map(Into::into), ..OpenOptions::new(&path, key, Arc::new(System::new())) };
+            let options = DeviceOptions { connect: Arc::new(HttpConnect { ca_pem }), ..DeviceOptions::new(store) };
+            let engine = Engine::open(options, crate::runtime().clone())?;
+            Ok(Arc::new(Device { engine: RwLock::new(Some(engine)), closed: Arc::new(Cancelled::not_yet()), path }))
+        })
+        .await
     })
     .await
 }
@@ -387,7 +394,9 @@ impl Device {
     /// When the transport cannot be set up.
     pub async fn sync_now(&self) -> Result<SyncResult> {
         let engine = self.engine()?;
-        spawned(async move { Ok(engine.sync_now().await?.into()) }).await
+        let result = spawned(async move { Ok(engine.sync_now().await?.into()) }).await;
+        // A round that closing has ended came to nothing.
+        self.engine().and(result)
     }
 
     /// Keeps in sync from now on.
@@ -427,19 +436,23 @@ impl Device {
         spawned(async move { Ok(engine.wipe().await?) }).await
     }
 
-    /// Stops, and lets go of the store once the last watch is gone. Calls, and who waits for a watch, end with `Closed` from here on. Twice is once.
-    pub async fn shutdown(&self) {
+    /// Begins to close: sync stops, watches and calls end with `Closed` from here on, and the store's files are closed in the background. It waits for
+    /// nothing. Twice is once.
+    pub fn begin_shutdown(&self) {
         self.closed.say();
         let engine = self.engine.write().unwrap_or_else(PoisonError::into_inner).take();
-        let Some(engine) = engine else { return };
-        // It ends by itself when the runtime does; the last handle closes files, so it goes on a thread for that.
+        if let Some(engine) = engine {
+            closing::begin(self.path.clone(), engine.close());
+        }
+    }
+
+    /// Closes, and returns when the store's files are closed.
+    pub async fn shutdown(&self) {
+        self.begin_shutdown();
+        let path = self.path.clone();
         let _ = spawned(async move {
-            engine.stop().await;
-            blocking(move || {
-                drop(engine);
-                Ok(())
-            })
-            .await
+            closing::done(&path).await;
+            Ok(())
         })
         .await;
     }
@@ -462,4 +475,87 @@ fn page(limit: u32, after: Option<PageToken>) -> PageRequest {
 
 pub(crate) fn id<T: FromStr>(text: &str) -> Result<T> {
     text.parse().map_err(|_| FieldgridError::invalid_input())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::pin::pin;
+    use std::task::{Context, Waker};
+    use std::time::{Duration, Instant};
+
+    use super::*;
+    use crate::error::ErrorKind;
+
+    fn request(folder: &Path) -> OpenRequest {
+        OpenRequest { path: folder.join("phone.db").to_str().unwrap().to_owned(), key: vec![7; 32], life: None, ca_pem: None }
+    }
+
+    fn kind<T>(result: Result<T>) -> Option<ErrorKind> {
+        result.err().map(|FieldgridError::Failed { kind, .. }| kind)
+    }
+
+    /// Begins, as a caller does who is cancelled then.
+    fn begun_and_dropped(work: impl Future) {
+        assert!(pin!(work).poll(&mut Context::from_waker(Waker::noop())).is_pending(), "nothing is done on the thread that polls");
+    }
+
+    async fn eventually(what: impl Fn() -> bool) {
+        let end = Instant::now() + Duration::from_secs(10);
+        while !what() {
+            assert!(Instant::now() < end);
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    #[tokio::test]
+    async fn a_cancelled_caller_leaves_nothing_half_done() {
+        let folder = tempfile::tempdir().unwrap();
+        let (done, heard) = std::sync::mpsc::channel();
+        begun_and_dropped(blocking(move || {
+            std::thread::sleep(Duration::from_millis(50));
+            done.send(()).unwrap();
+            Ok(())
+        }));
+        heard.recv_timeout(Duration::from_secs(10)).expect("it went on to its end");
+
+        // An opening: the store is made, and nobody is left with it.
+        begun_and_dropped(open_device(request(folder.path())));
+        eventually(|| folder.path().join("phone.life").exists()).await;
+        let device = open_device(request(folder.path())).await.unwrap();
+
+        // A look: what was found for the caller who has gone is given to the next.
+        let watch = device.observe_status().unwrap();
+        begun_and_dropped(watch.next());
+        assert_eq!(watch.next().await.unwrap().enrolment, None);
+        drop(watch);
+
+        // A wipe and a closing.
+        begun_and_dropped(device.wipe());
+        begun_and_dropped(device.shutdown());
+        assert_eq!(kind(device.status().await), Some(ErrorKind::Closed));
+        open_device(request(folder.path())).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn closing_ends_who_watches_and_the_store_is_opened_again_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        for _ in 0..10 {
+            let device = open_device(request(folder.path())).await.unwrap();
+            let watch = device.observe_status().unwrap();
+            watch.next().await.unwrap();
+            let watching = tokio::spawn(async move { kind(watch.next().await) });
+            device.begin_shutdown();
+            device.begin_shutdown();
+            assert_eq!(kind(device.names().await), Some(ErrorKind::Closed));
+            assert_eq!(kind(device.observe_refused()), Some(ErrorKind::Closed));
+            assert_eq!(watching.await.unwrap(), Some(ErrorKind::Closed));
+        }
+        let device = open_device(request(folder.path())).await.unwrap();
+        assert_eq!(kind(open_device(request(folder.path())).await), Some(ErrorKind::InUse), "one that nobody closes stays");
+        device.shutdown().await;
+        let begun = Instant::now();
+        open_device(request(folder.path())).await.unwrap();
+        assert!(begun.elapsed() < Duration::from_millis(90), "after a shutdown the files are free: {:?}", begun.elapsed());
+    }
 }

@@ -1,6 +1,7 @@
 //! What forms give.
 
 use std::collections::HashMap;
+use std::str::FromStr;
 
 use fieldgrid_core::domain::action::{self, Fields};
 use fieldgrid_core::domain::fact;
@@ -31,6 +32,12 @@ pub struct ActionFields {
     /// When it happened, milliseconds since 1970.
     #[uniffi(default = None)]
     pub occurred_ms: Option<i64>,
+    /// When it was finished, milliseconds since 1970, as claimed.
+    #[uniffi(default = None)]
+    pub finished_ms: Option<i64>,
+    /// When it was seen, milliseconds since 1970.
+    #[uniffi(default = None)]
+    pub seen_ms: Option<i64>,
     /// Why.
     #[uniffi(default = None)]
     pub reason: Option<String>,
@@ -70,9 +77,30 @@ pub struct ActionFields {
     /// The person it is dispatched to.
     #[uniffi(default = None)]
     pub person: Option<String>,
-    /// The actions it is about.
+    /// Organisations that handle it too, and whose finishing is required.
+    #[uniffi(default = None)]
+    pub required: Option<Vec<String>>,
+    /// Departments that are whistled for.
+    #[uniffi(default = None)]
+    pub departments: Option<Vec<String>>,
+    /// The assignments, requests or actions it is about.
     #[uniffi(default = None)]
     pub targets: Option<Vec<String>>,
+    /// Days of a suspension.
+    #[uniffi(default = None)]
+    pub max_days: Option<u16>,
+    /// The flag that a decision clears.
+    #[uniffi(default = None)]
+    pub row: Option<u8>,
+    /// A decision's word, or a supervision's level.
+    #[uniffi(default = None)]
+    pub decision: Option<String>,
+    /// The other case of a merge.
+    #[uniffi(default = None)]
+    pub primary: Option<String>,
+    /// Where the case came from.
+    #[uniffi(default = None)]
+    pub source: Option<String>,
 }
 
 /// A place: a point in WGS-84, words, or both.
@@ -100,6 +128,13 @@ impl From<Place> for action::Place {
     }
 }
 
+impl From<action::Place> for Place {
+    fn from(action::Place { lat_e6, lng_e6, accuracy_m, address }: action::Place) -> Self {
+        let degrees = |e6: i32| f64::from(e6) / 1e6;
+        Self { address, latitude: lat_e6.map(degrees), longitude: lng_e6.map(degrees), accuracy_m }
+    }
+}
+
 impl TryFrom<ActionFields> for Fields {
     type Error = FieldgridError;
 
@@ -111,6 +146,48 @@ impl TryFrom<ActionFields> for Fields {
             severity: fields.severity.map(Into::into),
             place: fields.place.map(Into::into),
             occurred_ms: fields.occurred_ms,
+            // Photos and voice are not exported yet.
+            evidence: None,
+            reason: fields.reason,
+            reply: fields.reply,
+            result: fields.result,
+            measure: fields.measure,
+            finished_ms: fields.finished_ms,
+            org: fields.org.as_deref().map(id).transpose()?,
+            person: fields.person.as_deref().map(id).transpose()?,
+            required: fields.required.map(ids).transpose()?,
+            due_ms: fields.due_ms,
+            instruction: fields.instruction,
+            targets: fields.targets.map(ids).transpose()?,
+            observation: fields.observation,
+            seen_ms: fields.seen_ms,
+            conclusion: fields.conclusion,
+            grid: fields.grid.as_deref().map(id).transpose()?,
+            duplicate_check: fields.duplicate_check,
+            score: fields.score,
+            source: fields.source,
+            max_days: fields.max_days,
+            departments: fields.departments.map(ids).transpose()?,
+            primary: fields.primary.as_deref().map(id).transpose()?,
+            row: fields.row,
+            decision: fields.decision,
+            // What an import brought, which nobody types.
+            extra: None,
+        })
+    }
+}
+
+impl From<Fields> for ActionFields {
+    fn from(fields: Fields) -> Self {
+        Self {
+            title: fields.title,
+            text: fields.text,
+            category: fields.category,
+            severity: fields.severity.map(Into::into),
+            place: fields.place.map(Into::into),
+            occurred_ms: fields.occurred_ms,
+            finished_ms: fields.finished_ms,
+            seen_ms: fields.seen_ms,
             reason: fields.reason,
             reply: fields.reply,
             result: fields.result,
@@ -121,12 +198,18 @@ impl TryFrom<ActionFields> for Fields {
             duplicate_check: fields.duplicate_check,
             score: fields.score,
             due_ms: fields.due_ms,
-            grid: fields.grid.as_deref().map(id).transpose()?,
-            org: fields.org.as_deref().map(id).transpose()?,
-            person: fields.person.as_deref().map(id).transpose()?,
-            targets: fields.targets.map(|targets| targets.iter().map(|target| id(target)).collect()).transpose()?,
-            ..Self::default()
-        })
+            grid: fields.grid.map(|id| id.to_string()),
+            org: fields.org.map(|id| id.to_string()),
+            person: fields.person.map(|id| id.to_string()),
+            required: fields.required.map(|ids| texts(&ids)),
+            departments: fields.departments.map(|ids| texts(&ids)),
+            targets: fields.targets.map(|ids| texts(&ids)),
+            max_days: fields.max_days,
+            row: fields.row,
+            decision: fields.decision,
+            primary: fields.primary.map(|id| id.to_string()),
+            source: fields.source,
+        }
     }
 }
 
@@ -175,8 +258,75 @@ impl TryFrom<Visit> for fact::Visit {
 
     fn try_from(visit: Visit) -> Result<Self, FieldgridError> {
         let Visit { kind, result, persons, needs, next_due_ms, cases } = visit;
-        let persons = persons.iter().map(|person| id(person)).collect::<Result<_, _>>()?;
-        let cases = cases.iter().map(|case| id(case)).collect::<Result<_, _>>()?;
-        Ok(Self { kind: kind.into(), result: result.into(), persons, needs, next_due_ms, cases })
+        Ok(Self { kind: kind.into(), result: result.into(), persons: ids(persons)?, needs, next_due_ms, cases: ids(cases)? })
+    }
+}
+
+fn ids<T: FromStr>(texts: Vec<String>) -> Result<Vec<T>, FieldgridError> {
+    texts.iter().map(|text| id(text)).collect()
+}
+
+fn texts(ids: &[impl ToString]) -> Vec<String> {
+    ids.iter().map(ToString::to_string).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use fieldgrid_core::domain::action::Attachment;
+    use fieldgrid_core::domain::id::{DocId, Hash, OrgId, UserId};
+
+    use super::*;
+
+    /// Every field that the engine has, and no `..`: a new one does not compile until it is decided here whether apps have it.
+    fn every_field() -> Fields {
+        let text = |text: &str| Some(text.to_owned());
+        Fields {
+            title: text("井盖"),
+            text: text("破损"),
+            category: text("0201"),
+            severity: Some(action::Severity::Urgent),
+            place: Some(action::Place { lat_e6: Some(33_067_512), lng_e6: Some(-107_023_049), accuracy_m: Some(8), address: text("天汉大道12号") }),
+            occurred_ms: Some(1),
+            evidence: Some(vec![Attachment { sha256: Hash([1; 32]), name: "a.jpg".into(), mime: "image/jpeg".into(), size: 1 }]),
+            reason: text("原因"),
+            reply: text("答复"),
+            result: text("done"),
+            measure: text("已修"),
+            finished_ms: Some(2),
+            org: Some(OrgId::from_bytes([1; 16])),
+            person: Some(UserId::from_bytes([2; 16])),
+            required: Some(vec![OrgId::from_bytes([3; 16])]),
+            due_ms: Some(3),
+            instruction: text("请处理"),
+            targets: Some(vec!["0a".repeat(16).parse().unwrap()]),
+            observation: text("已填平"),
+            seen_ms: Some(4),
+            conclusion: text("办结"),
+            grid: Some("610702001001001".parse().unwrap()),
+            duplicate_check: text("none"),
+            score: Some(5),
+            source: text("12345"),
+            max_days: Some(6),
+            departments: Some(vec![OrgId::from_bytes([4; 16]), OrgId::from_bytes([5; 16])]),
+            primary: Some(DocId::from_bytes([6; 16])),
+            row: Some(7),
+            decision: text("yellow"),
+            extra: Some(BTreeMap::from([("a".to_owned(), "b".to_owned())])),
+        }
+    }
+
+    #[test]
+    fn what_an_action_says_goes_out_and_back_unchanged() {
+        let back: Fields = ActionFields::from(every_field()).try_into().unwrap();
+        assert_eq!(back, Fields { evidence: None, extra: None, ..every_field() });
+        assert_eq!(Fields::try_from(ActionFields::default()).unwrap(), Fields::default());
+    }
+
+    #[test]
+    fn an_id_that_is_none_is_an_error_and_not_left_out() {
+        let wrong = ActionFields { departments: Some(vec!["住建局".into()]), ..ActionFields::default() };
+        assert_eq!(Fields::try_from(wrong), Err(FieldgridError::invalid_input()));
     }
 }

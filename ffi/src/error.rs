@@ -156,3 +156,77 @@ impl From<TransportSetupError> for FieldgridError {
         EnrolError::Setup(error).into()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use fieldgrid_core::domain::policy::Refusal;
+    use fieldgrid_core::wire::error::{ErrorBody, ErrorKind as WireKind};
+
+    use super::*;
+
+    const KINDS: [ErrorKind; 20] = [
+        ErrorKind::WrongKey,
+        ErrorKind::NewerStore,
+        ErrorKind::Damaged,
+        ErrorKind::InUse,
+        ErrorKind::StorageFull,
+        ErrorKind::Storage,
+        ErrorKind::Closed,
+        ErrorKind::NotEnrolled,
+        ErrorKind::AlreadyEnrolled,
+        ErrorKind::InvalidInvite,
+        ErrorKind::InviteEnded,
+        ErrorKind::Unreachable,
+        ErrorKind::Untrusted,
+        ErrorKind::ClockWrong,
+        ErrorKind::ServerRefused,
+        ErrorKind::ReportOnly,
+        ErrorKind::Locked,
+        ErrorKind::Refused,
+        ErrorKind::NotFound,
+        ErrorKind::InvalidInput,
+    ];
+
+    /// What the engine says in each case. A new kind does not compile until it is here.
+    fn said(kind: ErrorKind) -> Vec<FieldgridError> {
+        match kind {
+            ErrorKind::WrongKey => vec![OpenError::WrongKey.into()],
+            ErrorKind::NewerStore => vec![OpenError::NewerSchema { found: 9, known: 1 }.into()],
+            ErrorKind::Damaged => vec![OpenError::Damaged.into(), StoreError::Damaged.into()],
+            ErrorKind::InUse => vec![OpenError::Locked.into(), StoreError::Busy.into()],
+            ErrorKind::StorageFull => vec![OpenError::Io(std::io::ErrorKind::StorageFull).into(), StoreError::Full.into()],
+            ErrorKind::Storage => vec![StoreError::Sqlite(1).into(), SaveError::Storage(StoreError::Sqlite(1)).into()],
+            ErrorKind::Closed => vec![FieldgridError::stopped(), OpenError::Storage(StoreError::Closed).into()],
+            ErrorKind::NotEnrolled => vec![StoreError::NotEnrolled.into(), SaveError::NotEnrolled.into()],
+            ErrorKind::AlreadyEnrolled => vec![EnrolError::AlreadyEnrolled.into()],
+            ErrorKind::InvalidInvite => vec![FieldgridError::invalid_invite(), TransportSetupError::Address.into()],
+            ErrorKind::InviteEnded => vec![EnrolError::CodeEnded.into(), EnrolError::NoSuchCode.into()],
+            ErrorKind::Unreachable => vec![EnrolError::Transport(TransportError::NoNetwork).into(), EnrolError::Transport(TransportError::Status(502)).into()],
+            ErrorKind::Untrusted => vec![EnrolError::Transport(TransportError::Untrusted).into()],
+            ErrorKind::ClockWrong => vec![EnrolError::Transport(TransportError::Clock).into()],
+            ErrorKind::ServerRefused => {
+                let body = ErrorBody { kind: WireKind::Busy, reason: String::new(), retry_after_s: None };
+                vec![EnrolError::Transport(TransportError::Refused(body)).into()]
+            }
+            ErrorKind::ReportOnly => vec![SaveError::ReportOnly.into()],
+            ErrorKind::Locked => vec![StoreError::RegistryLocked.into()],
+            ErrorKind::Refused => vec![SaveError::Refused(Refusal::OutOfScope).into()],
+            ErrorKind::NotFound => vec![SaveError::NoSuchRecord.into()],
+            ErrorKind::InvalidInput => vec![FieldgridError::invalid_input()],
+        }
+    }
+
+    #[test]
+    fn every_kind_is_reached_and_has_words_in_both_languages() {
+        let chinese = |text: &str| text.chars().any(|c| ('\u{4e00}'..='\u{9fff}').contains(&c));
+        for expected in KINDS {
+            for error in said(expected) {
+                let FieldgridError::Failed { kind, words, refusal } = &error;
+                assert_eq!(*kind, expected);
+                assert!(chinese(&words.zh) && !words.en.is_empty() && !chinese(&words.en), "{error:?}");
+                assert_eq!(refusal.as_deref(), (expected == ErrorKind::Refused).then_some("out_of_scope"));
+                assert_eq!(error.to_string(), words.en);
+            }
+        }
+    }
+}

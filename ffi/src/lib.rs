@@ -7,6 +7,7 @@
 //!
 //! The languages' own layers (`kotlin/`, `swift/`) are what apps use; nothing generated is in their public interface.
 
+mod closing;
 mod code;
 mod device;
 mod edit;
@@ -26,8 +27,8 @@ pub use error::{ErrorKind, FieldgridError};
 pub use log::{LogLevel, LogLine, LogWatch, observe_log};
 pub use record::{CasePage, CaseRow, Delivery, Hit, HitPage, HouseholdPage, HouseholdRow, PageToken, RefusedEdit, VisitPage, VisitRow};
 pub use screen::{
-    Alternative, Assignment, AssignmentState, CaseScreen, DeviceStatus, Enrolment, HistoryEntry, HouseholdScreen, Names, NextAction, Person, SyncResult,
-    SyncWait,
+    Alternative, Assignment, AssignmentState, CaseScreen, DeviceStatus, Enrolment, Flag, FlagLevel, HistoryEntry, HouseholdScreen, Names, NextAction, Person,
+    SyncResult, SyncWait,
 };
 pub use watch::{CaseWatch, CasesWatch, DeviceWatch, HouseholdWatch, HouseholdsWatch, RefusedWatch, VisitsWatch};
 

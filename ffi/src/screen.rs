@@ -10,8 +10,8 @@ use fieldgrid_core::domain::case::{self, AssignmentStatus, Effect, kinds};
 use fieldgrid_core::domain::household::{self, Household, Value};
 use fieldgrid_core::domain::words;
 
-use crate::code::DeliveryState;
-use crate::code::{ActionField, ActionKind, Role, WaitReason, Words};
+use crate::code::{ActionField, ActionKind, DeliveryState, Role, WaitReason, Words};
+use crate::edit::{ActionFields, Place};
 use crate::record::{CaseRow, Delivery, HouseholdRow, RefusedEdit, VisitRow};
 
 /// Who the phone is to the centre.
@@ -55,7 +55,7 @@ impl From<fieldgrid_core::domain::action::ActionKind> for NextAction {
 }
 
 /// One line of a case's history.
-#[derive(Debug, Clone, PartialEq, Eq, uniffi::Record)]
+#[derive(Debug, Clone, PartialEq, uniffi::Record)]
 pub struct HistoryEntry {
     /// The action.
     pub id: String,
@@ -73,6 +73,8 @@ pub struct HistoryEntry {
     pub made_ms: i64,
     /// What it says, in words.
     pub text: Option<String>,
+    /// All that it says.
+    pub fields: ActionFields,
     /// Whether it took effect.
     pub effective: bool,
     /// Why it had no effect.
@@ -115,19 +117,63 @@ pub struct Assignment {
     pub required: bool,
 }
 
-/// A case on its screen.
+/// How much a flag matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, uniffi::Enum)]
+pub enum FlagLevel {
+    /// For information.
+    Info,
+    /// A person must decide.
+    Must,
+}
+
+/// Something that two concurrent actions left for people to know or to decide.
 #[derive(Debug, Clone, PartialEq, Eq, uniffi::Record)]
+pub struct Flag {
+    /// The row of the merge table that raised it; a decision names it.
+    pub row: u8,
+    /// How much it matters.
+    pub level: FlagLevel,
+    /// The actions, as in the history: two, or one that it is about by itself.
+    pub actions: Vec<String>,
+}
+
+impl From<case::Flag> for Flag {
+    fn from(case::Flag { row, level, actions }: case::Flag) -> Self {
+        let level = match level {
+            case::FlagLevel::Info => FlagLevel::Info,
+            case::FlagLevel::Must => FlagLevel::Must,
+        };
+        let mut actions: Vec<_> = actions.iter().map(ToString::to_string).collect();
+        actions.dedup();
+        Self { row, level, actions }
+    }
+}
+
+/// A case on its screen.
+#[derive(Debug, Clone, PartialEq, uniffi::Record)]
 pub struct CaseScreen {
     /// As in lists.
     pub row: CaseRow,
     /// What was reported.
     pub text: Option<String>,
+    /// Where, with the point if there was a fix.
+    pub place: Option<Place>,
+    /// When it happened, milliseconds since 1970.
+    pub occurred_ms: Option<i64>,
+    /// Where it came from, when not from a phone.
+    pub source: Option<String>,
     /// What the grid is called.
     pub grid_name: Option<String>,
     /// The reply to the reporter.
     pub reply: Option<String>,
     /// Whether the case is here whole, or only its progress may be known.
     pub whole: bool,
+    /// The round of work, from 1: each rework and each reopening begins one.
+    pub round: u16,
+    /// Closed, but somebody asked to reopen it or something contradicts it.
+    pub reopen_pending: bool,
+    /// What people should know or decide.
+    pub flags: Vec<Flag>,
     /// What was done, in order, with what became of it.
     pub history: Vec<HistoryEntry>,
     /// Who is at work on it.
@@ -158,6 +204,7 @@ impl From<store::CaseDetail> for CaseScreen {
                 own: own.is_some(),
                 made_ms: entry.action.at.wall_ms,
                 text: said(&entry.action.fields),
+                fields: entry.action.fields.clone().into(),
                 effective: entry.effect == Effect::Effective,
                 no_effect: match entry.effect {
                     Effect::Effective => None,
@@ -183,9 +230,15 @@ impl From<store::CaseDetail> for CaseScreen {
         };
         Self {
             text: case.as_ref().and_then(|case| case.header.text.clone()),
+            place: case.as_ref().and_then(|case| case.header.place.clone()).map(Place::from),
+            occurred_ms: case.as_ref().and_then(|case| case.header.occurred_ms),
+            source: case.as_ref().and_then(|case| case.header.source.clone()),
             grid_name: row.grid.and_then(|grid| names.areas.get(&grid.to_string()).cloned()),
             reply: case.as_ref().map_or_else(|| progress.and_then(|progress| progress.reply), |case| case.reply.clone()),
             whole: case.is_some(),
+            round: case.as_ref().map_or(1, |case| case.round),
+            reopen_pending: case.as_ref().is_some_and(|case| case.reopen_pending),
+            flags: case.iter().flat_map(|case| &case.flags).copied().map(Flag::from).collect(),
             history: case.iter().flat_map(|case| &case.history).map(entry).collect(),
             assignments: case.iter().flat_map(|case| &case.assignments).map(assignment).collect(),
             row: row.into(),

@@ -18,6 +18,7 @@ pub mod transport;
 pub use status::DeviceWatch;
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::sync::watch;
@@ -407,6 +408,17 @@ impl Device {
         }
     }
 
+    /// Stops sync, ends every watch with [`StoreError::Closed`], and lets go of the store: when it returns, its files are closed and can be opened again,
+    /// unless somebody keeps a clone of the device, or a watch that he does not ask, for longer than five seconds more.
+    pub async fn close(self) {
+        let runner = self.runner_slot().take();
+        if let Some(runner) = runner {
+            runner.close().await;
+        }
+        let Self { store, options: _, runtime: _, runner: _ } = self;
+        let _ = tokio::time::timeout(CLOSING, store.close()).await;
+    }
+
     /// Says that the network is back or the app is in front: what waits in the background tries now.
     pub fn wake(&self) {
         if let Some(runner) = &*self.runner_slot() {
@@ -474,6 +486,8 @@ fn refused(store: &Store) -> Result<Vec<EditRow>, StoreError> {
     Ok(edits)
 }
 
+/// Longest that closing waits for others to let go of the store.
+const CLOSING: Duration = Duration::from_secs(5);
 /// The person's field that names a sensitive fact.
 const ID_NUMBER: &str = "id_no";
 

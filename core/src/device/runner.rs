@@ -157,6 +157,7 @@ struct Inner {
     status: watch::Sender<SyncStatus>,
     saved: Notify,
     wake: Notify,
+    closed: watch::Sender<bool>,
 }
 
 #[derive(Debug)]
@@ -172,8 +173,9 @@ impl Runner {
         let machine = tokio::sync::Mutex::new(SyncMachine::new(env.clone()));
         let (status, _) = watch::channel(SyncStatus::default());
         let (saved, wake) = (Notify::new(), Notify::new());
+        let (closed, _) = watch::channel(false);
         Self {
-            inner: Arc::new(Inner { store, transport, env, runtime, pace, machine, taken_up: Mutex::default(), status, saved, wake }),
+            inner: Arc::new(Inner { store, transport, env, runtime, pace, machine, taken_up: Mutex::default(), status, saved, wake, closed }),
             background: Arc::default(),
         }
     }
@@ -182,7 +184,13 @@ impl Runner {
     /// way already, this one follows it.
     pub async fn sync_once(&self) -> SyncSummary {
         let inner = self.inner.clone();
-        let round = self.inner.runtime.spawn(async move { inner.round().await });
+        let mut closed = self.inner.closed.subscribe();
+        let round = self.inner.runtime.spawn(async move {
+            tokio::select! {
+                summary = inner.round() => summary,
+                () = told(&mut closed) => SyncSummary::default(),
+            }
+        });
         round.await.unwrap_or_else(|_| SyncSummary { wait: Some(Wait { ms: 0, reason: WaitReason::Storage }), ..SyncSummary::default() })
     }
 
@@ -212,6 +220,12 @@ impl Runner {
             status.background = false;
             status.syncing = false;
         });
+    }
+
+    /// Stops the background, and every other round too. What was under way is sent again when the store is opened next.
+    pub async fn close(&self) {
+        self.inner.closed.send_replace(true);
+        self.stop().await;
     }
 
     /// Says that something was saved: the background sends it soon, unless it is waiting for a reason.

@@ -22,6 +22,7 @@ struct Centre {
     enrolments: Mutex<Vec<EnrolRequest>>,
     batches: Mutex<Vec<Batch>>,
     lost: Mutex<u32>,
+    silent: Mutex<bool>,
     refusal: Mutex<Option<ErrorKind>>,
 }
 
@@ -95,6 +96,9 @@ impl Connect for Line {
 impl Transport for Line {
     fn sync(&self, body: Vec<u8>) -> BoxFuture<'_, Result<Vec<u8>, TransportError>> {
         Box::pin(async move {
+            if *self.0.silent.lock().unwrap() {
+                std::future::pending::<()>().await;
+            }
             let received = Request::from_bytes(&frame::unwrap(&body).unwrap()).unwrap();
             let mut held = self.0.batches.lock().unwrap();
             held.extend(received.request.batches.iter().map(|batch| Batch::from_bytes(&batch.0).unwrap()));
@@ -268,4 +272,34 @@ async fn one_watch_tells_of_the_store_of_sync_and_of_enrolment() {
     device.wipe().await.unwrap();
     let status = until(&|status| status.enrolment.is_none() && status.sync == SyncStatus::default()).await;
     assert_eq!(status.store.unsent, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn closing_ends_what_is_under_way_and_frees_the_files_at_once() {
+    let Phone { device, centre, _folder } = phone();
+    device.enrol(&Centre::invite()).await.unwrap();
+    device.add_household(household()).unwrap();
+    device.start().unwrap();
+    *centre.silent.lock().unwrap() = true;
+    let sync = tokio::spawn({
+        let device = device.clone();
+        async move { device.sync_now().await.map(|_| ()) }
+    });
+    let (mut watch, mut all) = (device.observe_households(HouseholdFilter::default(), PageRequest::first(1)), device.observe_device());
+    assert_eq!(watch.next().await.unwrap().rows.len(), 1);
+    let watching = tokio::spawn(async move { while watch.next().await.is_ok() {} });
+    let watching_all = tokio::spawn(async move { while all.next().await.is_ok() {} });
+    sleep(Duration::from_millis(50)).await;
+
+    let options = DeviceOptions::clone(&device.options);
+    let begun = std::time::Instant::now();
+    device.close().await;
+    assert!(begun.elapsed() < CLOSING, "nobody was waited for in vain: {:?}", begun.elapsed());
+    sync.await.unwrap().unwrap();
+    watching.await.unwrap();
+    watching_all.await.unwrap();
+    let begun = std::time::Instant::now();
+    let again = Device::open(options, Handle::current()).unwrap();
+    assert!(begun.elapsed() < Duration::from_millis(90), "the lock was free: {:?}", begun.elapsed());
+    assert_eq!(again.households(&HouseholdFilter::default(), PageRequest::first(2)).unwrap().rows.len(), 1);
 }

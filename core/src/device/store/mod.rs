@@ -79,10 +79,11 @@ struct Inner {
     life: Mutex<LifeFile>,
     /// The one request whose answer may be applied; held while one is prepared or applied.
     outstanding: Mutex<Option<Outstanding>>,
-    announcer: Announcer,
     identity: RwLock<Option<Identity>>,
     /// Up to when running time is counted, in the clock of this process.
     counted_ms: Mutex<u64>,
+    /// Last, so that it is dropped last: who waits for its end finds the files closed.
+    announcer: Announcer,
 }
 
 /// How the store failed. No content is in it.

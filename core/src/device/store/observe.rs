@@ -14,6 +14,8 @@ pub(super) struct Revisions {
     pub(super) visits: u64,
     pub(super) status: u64,
     pub(super) reference: u64,
+    /// The device was closed: nothing more comes.
+    pub(super) closed: bool,
 }
 
 /// What a piece of work touched.
@@ -66,6 +68,10 @@ impl Announcer {
             revisions.reference += u64::from(touched.reference);
         });
     }
+
+    pub(super) fn close(&self) {
+        self.0.send_modify(|revisions| revisions.closed = true);
+    }
 }
 
 type Query<T> = Arc<dyn Fn(&Store) -> Result<T, StoreError> + Send + Sync>;
@@ -90,10 +96,10 @@ impl<T: PartialEq + Clone + Send + 'static> Watch<T> {
     /// The value: at once the first time, afterwards when it is another than the one given last. Dropping the future loses nothing.
     ///
     /// # Errors
-    /// When the store cannot be read.
+    /// When the store cannot be read, or the device was closed.
     pub async fn next(&mut self) -> Result<T, StoreError> {
         loop {
-            let revision = self.revision();
+            let revision = self.revision()?;
             if self.seen != Some(revision) {
                 let (store, query) = (self.store.clone(), Arc::clone(&self.query));
                 let value = tokio::task::spawn_blocking(move || query(&store)).await.map_err(|_| StoreError::Closed)??;
@@ -107,9 +113,13 @@ impl<T: PartialEq + Clone + Send + 'static> Watch<T> {
         }
     }
 
-    fn revision(&mut self) -> u64 {
+    fn revision(&mut self) -> Result<u64, StoreError> {
         let revisions = *self.revisions.borrow_and_update();
-        self.topics
+        if revisions.closed {
+            return Err(StoreError::Closed);
+        }
+        let revision = self
+            .topics
             .iter()
             .map(|topic| match topic {
                 Topic::Cases => revisions.cases,
@@ -118,7 +128,8 @@ impl<T: PartialEq + Clone + Send + 'static> Watch<T> {
                 Topic::Status => revisions.status,
                 Topic::Reference => revisions.reference,
             })
-            .sum()
+            .sum();
+        Ok(revision)
     }
 }
 
@@ -126,5 +137,15 @@ impl Store {
     /// Watches what `query` reads, which is of these topics.
     pub fn watch<T>(&self, topics: &[Topic], query: impl Fn(&Self) -> Result<T, StoreError> + Send + Sync + 'static) -> Watch<T> {
         Watch { store: self.clone(), revisions: self.inner.announcer.0.subscribe(), topics: topics.to_vec(), query: Arc::new(query), seen: None, last: None }
+    }
+
+    /// Ends every watch, and waits until nobody has the store any more: its files are closed then. Watches that nobody asks keep it.
+    pub(in crate::device) async fn close(self) {
+        self.inner.announcer.close();
+        let mut announced = self.inner.announcer.0.subscribe();
+        // The last one to let go closes files.
+        let _ = tokio::task::spawn_blocking(move || drop(self)).await;
+        // The announcer is the last part of a store to go.
+        while announced.changed().await.is_ok() {}
     }
 }

@@ -38,14 +38,14 @@ interface Fieldgrid : AutoCloseable {
 
     // ---- cases
 
-    /** Cases, a page at a time; [after] is the [Page.next] of the page before. */
+    /** Cases, a page at a time; [after] is the [Page.next] of the page before. [Pages] makes one list of them, as one scrolls. */
     suspend fun cases(filter: CaseFilter = CaseFilter(), limit: Int = PAGE, after: PageToken? = null): Page<CaseRow>
 
     /** A page of cases. */
     fun observeCases(filter: CaseFilter = CaseFilter(), limit: Int = PAGE, after: PageToken? = null): Flow<Page<CaseRow>>
 
     /** Today's list: what is open, what is due first, then the latest change. */
-    fun observeToday(limit: Int = PAGE): Flow<Page<CaseRow>> = observeCases(CaseFilter(order = CaseOrder.TODAY), limit)
+    fun observeToday(limit: Int = PAGE, after: PageToken? = null): Flow<Page<CaseRow>> = observeCases(CaseFilter(order = CaseOrder.TODAY), limit, after)
 
     /** A case with its history and what may be done next; `null` when it is not on this phone. */
     suspend fun case(id: String): CaseDetail?
@@ -138,17 +138,24 @@ interface Fieldgrid : AutoCloseable {
     /** The app is in front, or the network is back: what waits in the background tries now. */
     suspend fun wake()
 
-    /** Stops and lets go of the store, in the background; later calls end with [FieldgridException.Closed]. Twice is once. */
+    /**
+     * Closes: flows and calls end with [FieldgridException.Closed] from here on, and the store's files are closed in the background. It waits for nothing, so
+     * it may be called on the main thread, and [open] may follow at once. Twice is once.
+     */
     override fun close()
+
+    /** Closes, and returns when the store's files are closed: for an app that is going to move or delete them. */
+    suspend fun closeAndWait()
 
     companion object {
         /** How many rows a page has unless said otherwise; at most 500. */
         const val PAGE: Int = 50
 
         /**
-         * Opens the phone's store, or makes it.
+         * Opens the phone's store, or makes it. When another [Fieldgrid] of this process is just being closed, it waits for that.
          *
          * @throws FieldgridException.WrongKey nothing was changed. So with every other: the file is as it was.
+         * @throws FieldgridException.InUse another process has it open, or a [Fieldgrid] that was not closed.
          */
         suspend fun open(options: OpenOptions): Fieldgrid = Engine.open(options)
 

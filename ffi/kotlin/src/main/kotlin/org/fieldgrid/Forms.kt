@@ -9,6 +9,8 @@ package org.fieldgrid
  * @property severity How bad it is.
  * @property place Where.
  * @property occurredMs When it happened, milliseconds since 1970.
+ * @property finishedMs When it was finished, milliseconds since 1970, as claimed.
+ * @property seenMs When it was seen, milliseconds since 1970.
  * @property reason Why.
  * @property reply The reply to the reporter.
  * @property result Result code of finishing or closing.
@@ -20,9 +22,16 @@ package org.fieldgrid
  * @property score Satisfaction, 1–5.
  * @property dueMs When it is (newly) due, milliseconds since 1970.
  * @property grid The grid it belongs to.
- * @property org The organisation it is dispatched to, by id.
+ * @property org The organisation it is dispatched to, by id; [Names.orgs] has them.
  * @property person The person it is dispatched to, by id.
- * @property targets The actions it is about, by id.
+ * @property required Organisations that handle it too and whose finishing is required, by id.
+ * @property departments Departments that are whistled for, by id.
+ * @property targets The assignments, requests or actions it is about, by id: [Assignment.id], [HistoryEntry.id], [Flag.actions].
+ * @property maxDays Days of a suspension.
+ * @property row The flag that a decision clears: [Flag.row].
+ * @property decision A decision's word, or a supervision's level.
+ * @property primary The other case of a merge, by id.
+ * @property source Where the case came from, when not from a phone.
  */
 data class ActionFields(
     val text: String? = null,
@@ -31,6 +40,8 @@ data class ActionFields(
     val severity: Severity? = null,
     val place: Place? = null,
     val occurredMs: Long? = null,
+    val finishedMs: Long? = null,
+    val seenMs: Long? = null,
     val reason: String? = null,
     val reply: String? = null,
     val result: String? = null,
@@ -44,7 +55,14 @@ data class ActionFields(
     val grid: String? = null,
     val org: String? = null,
     val person: String? = null,
+    val required: List<String>? = null,
+    val departments: List<String>? = null,
     val targets: List<String>? = null,
+    val maxDays: Int? = null,
+    val row: Int? = null,
+    val decision: String? = null,
+    val primary: String? = null,
+    val source: String? = null,
 )
 
 /**

@@ -158,7 +158,8 @@ data class NextAction(val kind: ActionKind, val requires: List<ActionField> = em
  * @property org The author's organisation, where the centre has said its name.
  * @property own Done on this phone.
  * @property madeMs When, by its author's clock, milliseconds since 1970.
- * @property text What it says.
+ * @property text What it says, in words.
+ * @property fields All that it says.
  * @property effective Whether it took effect.
  * @property noEffect Why it had no effect.
  * @property delivery Where it is.
@@ -172,6 +173,7 @@ data class HistoryEntry(
     val own: Boolean = false,
     val madeMs: Long = 0,
     val text: String? = null,
+    val fields: ActionFields = ActionFields(),
     val effective: Boolean = true,
     val noEffect: Words? = null,
     val delivery: Delivery = Delivery(DeliveryState.THEIRS),
@@ -197,13 +199,28 @@ data class Assignment(
 )
 
 /**
+ * Something that two concurrent actions left for people to know or to decide.
+ *
+ * @property row The row of the merge table that raised it; [ActionFields.row] of a decision names it.
+ * @property level How much it matters.
+ * @property actions The actions, by [HistoryEntry.id]: two, or one that it is about by itself.
+ */
+data class Flag(val row: Int, val level: FlagLevel, val actions: List<String>)
+
+/**
  * A case on its screen.
  *
  * @property row As in lists.
  * @property text What was reported.
+ * @property place Where, with the point if there was a fix.
+ * @property occurredMs When it happened, milliseconds since 1970.
+ * @property source Where it came from, when not from a phone.
  * @property gridName What the grid is called.
  * @property reply The reply to the reporter.
  * @property whole Whether the case is here whole, or only its progress may be known.
+ * @property round The round of work, from 1: each rework and each reopening begins one.
+ * @property reopenPending Closed, but somebody asked to reopen it or something contradicts it.
+ * @property flags What people should know or decide.
  * @property history What was done, in order, with what became of it.
  * @property assignments Who is at work on it.
  * @property next What the phone's person may do next.
@@ -213,9 +230,15 @@ data class Assignment(
 data class CaseDetail(
     val row: CaseRow,
     val text: String? = null,
+    val place: Place? = null,
+    val occurredMs: Long? = null,
+    val source: String? = null,
     val gridName: String? = null,
     val reply: String? = null,
     val whole: Boolean = true,
+    val round: Int = 1,
+    val reopenPending: Boolean = false,
+    val flags: List<Flag> = emptyList(),
     val history: List<HistoryEntry> = emptyList(),
     val assignments: List<Assignment> = emptyList(),
     val next: List<NextAction> = emptyList(),

@@ -14,6 +14,7 @@ import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.async
 import kotlinx.coroutines.coroutineScope
 import kotlinx.coroutines.delay
+import kotlinx.coroutines.flow.first
 import kotlinx.coroutines.launch
 import kotlinx.coroutines.withTimeout
 
@@ -77,27 +78,38 @@ class DayTest : Phones() {
     fun aWrongKeyIsSaidAndDestroysNothing() = day {
         val case = phone("a").use { it.report(manhole()) }
         val files = { folder.root.listFiles { file -> file.name.startsWith("a.db") && !file.name.endsWith("-shm") }!!.associate { it.name to it.readBytes().contentHashCode() } }
-        reopen("a").close()
-        delay(500)
+        open("a").closeAndWait()
         val before = files()
-        val wrong = assertFailsWith<FieldgridException.WrongKey> { reopen("a", key(2)) }
+        val wrong = assertFailsWith<FieldgridException.WrongKey> { open("a", key(2)) }
         assertTrue(wrong.words.zh.isNotEmpty() && wrong.words.en.isNotEmpty())
         assertFailsWith<FieldgridException.InvalidInput> { Fieldgrid.open(OpenOptions(store("a"), ByteArray(31))) }
         assertEquals(before, files())
-        reopen("a").use { phone ->
+        open("a").use { phone ->
             assertEquals(case, phone.cases().rows.single().id)
-            assertFailsWith<FieldgridException.InUse> { Fieldgrid.open(OpenOptions(store("a"), key())) }
+            assertFailsWith<FieldgridException.InUse> { open("a") }
         }
     }
 
     @Test
-    fun aClosedPhoneSaysSo() = day {
+    fun aClosedPhoneSaysSoAndIsOpenedAgainAtOnce() = day {
         val phone = phone("a")
-        phone.close()
-        phone.close()
-        delay(200)
+        coroutineScope {
+            val watching = async { runCatching { phone.observeStatus().collect {} }.exceptionOrNull() }
+            phone.observeStatus().first()
+            phone.close()
+            phone.close()
+            assertIs<FieldgridException.Closed>(watching.await(), "who watches is told")
+        }
         assertFailsWith<FieldgridException.Closed> { phone.status() }
-        assertFailsWith<FieldgridException.Closed> { phone.observeStatus().becomes { true } }
+        assertFailsWith<FieldgridException.Closed> { phone.observeStatus().first() }
+        assertFailsWith<FieldgridException.Closed> { phone.syncNow() }
+        for (n in 1..20) {
+            open("a").use {
+                it.start()
+                it.report(manhole("第${n}处"))
+            }
+        }
+        open("a").use { assertEquals(20, it.cases().rows.size) }
     }
 
     @Test
@@ -114,11 +126,10 @@ class DayTest : Phones() {
             assertFailsWith<FieldgridException.InvalidInput> { a.discard("no id", "no hash") }
         }
         // A copy of the store, life and all: the centre lets neither do more than report until it has approved one.
-        reopen("a").close()
-        delay(500)
+        open("a").closeAndWait()
         for (file in folder.root.listFiles { file -> file.name.startsWith("a.") }!!) file.copyTo(File(folder.root, file.name.replace("a.", "copy.")))
-        reopen("a").use { a ->
-            reopen("copy").use { copy ->
+        open("a").use { a ->
+            open("copy").use { copy ->
                 a.report(manhole("另一处"))
                 assertNull(a.syncNow().wait)
                 copy.editHousehold(household, FieldEdit("note" to "有狗"))
@@ -143,6 +154,53 @@ class DayTest : Phones() {
                 val told = assertNotNull(copy.case(case)).history.last()
                 assertEquals(listOf(ActionKind.SUPPLEMENT, DeliveryState.RECEIVED), listOf(told.kind, told.delivery.state))
                 assertTrue("已自行修好" in told.text.orEmpty(), told.text)
+            }
+        }
+    }
+
+    @Test
+    fun aDispatcherChoosesADepartmentByItsName() = day {
+        val org = town.command("orgs", "create", "城管中队", "--area", TOWN_CODE).trim()
+        phone("a").use { reporter ->
+            phone("dispatcher", role = "town_dispatcher", scope = TOWN_CODE).use { dispatcher ->
+                val case = reporter.report(manhole())
+                assertNull(reporter.syncNow().wait)
+                assertNull(dispatcher.syncNow().wait)
+                assertTrue(ActionKind.ACCEPT in assertNotNull(dispatcher.case(case)).next.map { it.kind })
+                dispatcher.act(case, ActionKind.ACCEPT, ActionFields(duplicateCheck = "none"))
+                assertEquals("城管中队", dispatcher.names().orgs[org])
+                val due = System.currentTimeMillis() + 86_400_000
+                dispatcher.act(case, ActionKind.DISPATCH, ActionFields(org = org, dueMs = due, instruction = "请修复"))
+                assertNull(dispatcher.syncNow().wait)
+                assertNull(reporter.syncNow().wait)
+                val seen = assertNotNull(reporter.case(case))
+                assertEquals(CaseState.DISPATCHED, seen.row.state)
+                assertEquals(listOf("城管中队" to due), seen.assignments.map { it.org to it.dueMs })
+                val dispatch = seen.history.last().fields
+                assertEquals(listOf(org, due, "请修复"), listOf(dispatch.org, dispatch.dueMs, dispatch.instruction))
+                assertEquals(listOf(33.0675, 107.023), seen.place?.run { listOf(latitude, longitude) })
+                assertEquals(listOf(1, emptyList<Flag>()), listOf(seen.round, seen.flags))
+            }
+        }
+    }
+
+    @Test
+    fun whatTwoDecidedAtOnceIsFlaggedAndDecided() = day {
+        phone("a").use { reporter ->
+            phone("one", role = "town_dispatcher", scope = TOWN_CODE).use { one ->
+                phone("two", role = "town_leader", scope = TOWN_CODE).use { two ->
+                    val case = reporter.report(manhole())
+                    for (phone in listOf(reporter, one, two)) assertNull(phone.syncNow().wait)
+                    one.act(case, ActionKind.ACCEPT, ActionFields(duplicateCheck = "none"))
+                    two.act(case, ActionKind.REJECT, ActionFields(reason = "不属实", reply = "已核实"))
+                    for (phone in listOf(one, two, one)) assertNull(phone.syncNow().wait)
+                    val seen = assertNotNull(one.case(case))
+                    val flag = seen.flags.single { it.level == FlagLevel.MUST }
+                    assertEquals(setOf(ActionKind.ACCEPT, ActionKind.REJECT), seen.history.filter { it.id in flag.actions }.map { it.kind }.toSet())
+                    assertEquals(1, seen.row.flags)
+                    one.act(case, ActionKind.RESOLVE_FLAG, ActionFields(row = flag.row, targets = flag.actions, decision = "accepted"))
+                    assertTrue(assertNotNull(one.case(case)).flags.none { it.level == FlagLevel.MUST })
+                }
             }
         }
     }
@@ -207,5 +265,9 @@ class DayTest : Phones() {
                 b.stop()
             }
         }
+    }
+
+    private companion object {
+        const val TOWN_CODE = "610702001"
     }
 }

@@ -1,21 +1,15 @@
 package org.fieldgrid
 
 import java.io.File
-import java.util.concurrent.Executors
 import java.util.concurrent.atomic.AtomicInteger
-import java.util.concurrent.atomic.AtomicLong
-import kotlin.coroutines.CoroutineContext
 import kotlin.test.AfterTest
 import kotlin.test.Test
 import kotlin.test.assertEquals
 import kotlin.test.assertTrue
 import kotlin.system.measureNanoTime
-import kotlinx.coroutines.CoroutineDispatcher
-import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.delay
 import kotlinx.coroutines.flow.first
 import kotlinx.coroutines.launch
-import kotlinx.coroutines.withContext
 import kotlinx.coroutines.coroutineScope
 
 /** What it costs, through Kotlin. */
@@ -78,56 +72,6 @@ class LoadTest : Phones() {
         }
     }
 
-    @Test
-    fun noCallHoldsItsCallersThread() = day {
-        phone("a").use { phone ->
-            val main = Main()
-            withContext(main) {
-                val case = phone.report(manhole())
-                val household = phone.addHousehold(household(), listOf(head()))
-                val watching = listOf(launch { phone.observeToday().collect {} }, launch { phone.observeStatus().collect {} }, launch { phone.observeHousehold(household).collect {} })
-                for (n in 1..50) {
-                    phone.act(case, ActionKind.SUPPLEMENT, ActionFields(text = "第${n}次"))
-                    phone.editHousehold(household, FieldEdit("note" to "第${n}次"))
-                    phone.case(case)
-                    phone.cases()
-                    phone.search("井盖")
-                    phone.status()
-                    phone.visits()
-                }
-                phone.syncNow()
-                phone.start()
-                phone.wake()
-                phone.stop()
-                phone.names()
-                watching.forEach { it.cancel() }
-                Fieldgrid.open(OpenOptions(store("b"), key())).close()
-            }
-            main.close()
-            println("caller's thread: ${main.pieces} pieces of work, the longest ${main.longest.get() / 1000} µs")
-            assertTrue(main.pieces.get() > 300)
-            assertTrue(main.longest.get() < 5_000_000, "held for ${main.longest.get() / 1000} µs")
-        }
-    }
-
-    /** A main thread that measures what it is held by: the CPU time of each piece of work, for a busy machine holds it too. */
-    private class Main : CoroutineDispatcher() {
-        private val thread = Executors.newSingleThreadExecutor()
-        private val clock = java.lang.management.ManagementFactory.getThreadMXBean()
-        val longest = AtomicLong()
-        val pieces = AtomicInteger()
-
-        override fun dispatch(context: CoroutineContext, block: Runnable) = thread.execute {
-            val (wall, cpu) = System.nanoTime() to clock.currentThreadCpuTime
-            block.run()
-            // Held is also who waits: for that both are long. The first piece of all loads the coroutines' own classes.
-            val held = if (System.nanoTime() - wall > WAITED) System.nanoTime() - wall else clock.currentThreadCpuTime - cpu
-            if (pieces.incrementAndGet() > 1) longest.accumulateAndGet(held, ::maxOf)
-        }
-
-        fun close() = thread.shutdown()
-    }
-
     private suspend fun median(work: suspend () -> Unit): Long {
         repeat(20) { work() }
         return (1..41).map { measureNanoTime { work() } }.sorted()[20] / 1000
@@ -148,6 +92,5 @@ class LoadTest : Phones() {
         const val CHANGES = 10_000
         const val ROUNDS = 10
         const val EDITS = 10
-        const val WAITED = 50_000_000L
     }
 }

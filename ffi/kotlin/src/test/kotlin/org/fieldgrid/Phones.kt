@@ -19,20 +19,10 @@ abstract class Phones {
 
     fun store(name: String) = File(folder.root, "$name.db")
 
-    suspend fun phone(name: String, enrol: Boolean = true, role: String = "grid_member", scope: String = Town.GRID): Fieldgrid =
-        Fieldgrid.open(OpenOptions(store(name), key())).also { if (enrol) it.enrol(town.invite(role, scope, name)) }
+    suspend fun open(name: String, key: ByteArray = key()): Fieldgrid = Fieldgrid.open(OpenOptions(store(name), key))
 
-    /** Opens again what another opening is just closing. */
-    suspend fun reopen(name: String, key: ByteArray = key()): Fieldgrid {
-        repeat(200) {
-            try {
-                return Fieldgrid.open(OpenOptions(store(name), key))
-            } catch (_: FieldgridException.InUse) {
-                kotlinx.coroutines.delay(50)
-            }
-        }
-        error("the store is still in use")
-    }
+    suspend fun phone(name: String, enrol: Boolean = true, role: String = "grid_member", scope: String = Town.GRID): Fieldgrid =
+        open(name).also { if (enrol) it.enrol(town.invite(role, scope, name)) }
 
     fun day(work: suspend () -> Unit) = runBlocking { withTimeout(300_000) { work() } }
 

@@ -175,6 +175,7 @@ class FakeFieldgrid(enrolled: Boolean = true, private val now: () -> Long = Syst
     }
 
     override fun close() = world.update { it.copy(closed = true) }
+    override suspend fun closeAndWait() = close()
 
     private suspend fun save(edit: RefusedEdit, change: (World) -> World) {
         if (open().enrolment == null) throw FieldgridException.NotEnrolled(Words("本机尚未入网", "This phone is not enrolled"))
@@ -233,9 +234,11 @@ class FakeFieldgrid(enrolled: Boolean = true, private val now: () -> Long = Syst
         return Page(drop(from).take(limit), PageToken(0, from.toLong() + limit).takeIf { size > from + limit })
     }
 
-    private fun open() = world.value.also { if (it.closed) throw FieldgridException.Closed(Words("应用已关闭本机存储", "The app has closed this phone's storage")) }
+    private fun open() = world.value.open()
 
-    private fun <T> watch(look: (World) -> T): Flow<T> = world.map { look(it) }.distinctUntilChanged().conflate()
+    private fun World.open() = also { if (closed) throw FieldgridException.Closed(Words("应用已关闭本机存储", "The app has closed this phone's storage")) }
+
+    private fun <T> watch(look: (World) -> T): Flow<T> = world.map { look(it.open()) }.distinctUntilChanged().conflate()
 
     private fun notFound() = FieldgridException.NotFound(Words("这条记录不在本机", "This record is not on this phone"))
 

@@ -1,14 +1,11 @@
 package org.fieldgrid.internal
 
-import kotlinx.coroutines.CoroutineScope
 import kotlinx.coroutines.Dispatchers
-import kotlinx.coroutines.SupervisorJob
 import kotlinx.coroutines.flow.Flow
 import kotlinx.coroutines.flow.buffer
 import kotlinx.coroutines.flow.conflate
 import kotlinx.coroutines.flow.flow
 import kotlinx.coroutines.flow.flowOn
-import kotlinx.coroutines.launch
 import kotlinx.coroutines.withContext
 import org.fieldgrid.*
 import org.fieldgrid.ffi.Device
@@ -72,13 +69,10 @@ internal class Engine private constructor(private val device: Device) : Fieldgri
     override suspend fun stop() = aside { device.stop() }
     override suspend fun wake() = aside { device.wake() }
 
-    override fun close() {
-        closing.launch { device.shutdown() }
-    }
+    override fun close() = device.beginShutdown()
+    override suspend fun closeAndWait() = aside { device.shutdown() }
 
     companion object {
-        private val closing = CoroutineScope(SupervisorJob() + Dispatchers.IO)
-
         suspend fun open(options: OpenOptions): Fieldgrid = aside {
             val device = openDevice(OpenRequest(options.path.path, options.key, options.life?.path, options.caPem))
             Vocabulary.states

@@ -12,6 +12,7 @@ internal fun org.fieldgrid.ffi.ActionField.shown() = ActionField.valueOf(name)
 internal fun org.fieldgrid.ffi.ActionKind.shown() = ActionKind.valueOf(name)
 internal fun org.fieldgrid.ffi.AssignmentState.shown() = AssignmentState.valueOf(name)
 internal fun org.fieldgrid.ffi.CaseState.shown() = CaseState.valueOf(name)
+internal fun org.fieldgrid.ffi.FlagLevel.shown() = FlagLevel.valueOf(name)
 internal fun org.fieldgrid.ffi.DeliveryState.shown() = DeliveryState.valueOf(name)
 internal fun org.fieldgrid.ffi.Role.shown() = Role.valueOf(name)
 internal fun org.fieldgrid.ffi.Severity.shown() = Severity.valueOf(name)
@@ -112,6 +113,7 @@ internal fun org.fieldgrid.ffi.HistoryEntry.shown() = HistoryEntry(
     own = own,
     madeMs = madeMs,
     text = text,
+    fields = fields.shown(),
     effective = effective,
     noEffect = noEffect?.shown(),
     delivery = delivery.shown(),
@@ -126,12 +128,24 @@ internal fun org.fieldgrid.ffi.Assignment.shown() = Assignment(
     required = required,
 )
 
+internal fun org.fieldgrid.ffi.Flag.shown() = Flag(
+    row = row.toInt(),
+    level = level.shown(),
+    actions = actions,
+)
+
 internal fun org.fieldgrid.ffi.CaseScreen.shown() = CaseDetail(
     row = row.shown(),
     text = text,
+    place = place?.shown(),
+    occurredMs = occurredMs,
+    source = source,
     gridName = gridName,
     reply = reply,
     whole = whole,
+    round = round.toInt(),
+    reopenPending = reopenPending,
+    flags = flags.map { it.shown() },
     history = history.map { it.shown() },
     assignments = assignments.map { it.shown() },
     next = next.map { it.shown() },
@@ -218,6 +232,8 @@ internal fun ActionFields.given() = GivenFields(
     severity = severity?.given(),
     place = place?.given(),
     occurredMs = occurredMs,
+    finishedMs = finishedMs,
+    seenMs = seenMs,
     reason = reason,
     reply = reply,
     result = result,
@@ -231,8 +247,49 @@ internal fun ActionFields.given() = GivenFields(
     grid = grid,
     org = org,
     person = person,
+    required = required,
+    departments = departments,
     targets = targets,
+    maxDays = maxDays?.toUShort(),
+    row = row?.toUByte(),
+    decision = decision,
+    primary = primary,
+    source = source,
 )
+
+internal fun GivenFields.shown() = ActionFields(
+    text = text,
+    title = title,
+    category = category,
+    severity = severity?.shown(),
+    place = place?.shown(),
+    occurredMs = occurredMs,
+    finishedMs = finishedMs,
+    seenMs = seenMs,
+    reason = reason,
+    reply = reply,
+    result = result,
+    measure = measure,
+    observation = observation,
+    conclusion = conclusion,
+    instruction = instruction,
+    duplicateCheck = duplicateCheck,
+    score = score?.toInt(),
+    dueMs = dueMs,
+    grid = grid,
+    org = org,
+    person = person,
+    required = required,
+    departments = departments,
+    targets = targets,
+    maxDays = maxDays?.toInt(),
+    row = row?.toInt(),
+    decision = decision,
+    primary = primary,
+    source = source,
+)
+
+internal fun org.fieldgrid.ffi.Place.shown() = Place(address, latitude, longitude, accuracyM?.toInt())
 
 internal fun Place.given() = org.fieldgrid.ffi.Place(address, latitude, longitude, accuracyM?.toUInt())
 

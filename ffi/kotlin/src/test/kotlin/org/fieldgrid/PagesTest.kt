@@ -1,0 +1,104 @@
+package org.fieldgrid
+
+import java.util.concurrent.atomic.AtomicInteger
+import kotlin.test.AfterTest
+import kotlin.test.Test
+import kotlin.test.assertEquals
+import kotlin.test.assertTrue
+import kotlinx.coroutines.CoroutineScope
+import kotlinx.coroutines.cancelAndJoin
+import kotlinx.coroutines.coroutineScope
+import kotlinx.coroutines.flow.MutableStateFlow
+import kotlinx.coroutines.flow.first
+import kotlinx.coroutines.flow.onCompletion
+import kotlinx.coroutines.flow.onStart
+import kotlinx.coroutines.launch
+
+/** A list as one scrolls through it, on the real engine. */
+class PagesTest : Phones() {
+    @AfterTest
+    fun close() = town.close()
+
+    /** A screen of ten rows. */
+    private inner class Screen(scope: CoroutineScope, phone: Fieldgrid) {
+        val watched = AtomicInteger()
+        var most = 0
+        private val pages = Pages(HouseholdRow::id) { after ->
+            phone.observeHouseholds(after = after).onStart { most = maxOf(most, watched.incrementAndGet()) }.onCompletion { watched.decrementAndGet() }
+        }
+        private val rows = MutableStateFlow(Pages.Rows<HouseholdRow>(emptyList(), true))
+        private val collecting = scope.launch { pages.rows.collect { rows.value = it } }
+
+        val addresses get() = rows.value.list.map { it.address }
+
+        suspend fun at(row: Int): List<HouseholdRow> {
+            pages.look(row, row + 9)
+            return shows { it.list.size > row + 9 || !it.more }.list.drop(row).take(10)
+        }
+
+        suspend fun shows(what: (Pages.Rows<HouseholdRow>) -> Boolean) = rows.becomes(what)
+
+        suspend fun leave() = collecting.cancelAndJoin()
+    }
+
+    @Test
+    fun aLongListIsWatchedWhereOneLooks() = day {
+        phone("a").use { phone ->
+            for (n in 1..HOUSEHOLDS) phone.addHousehold(household("民主街%04d号".format(n)))
+            coroutineScope {
+                val screen = Screen(this, phone)
+                var row = 0
+                while (screen.shows { it.list.isNotEmpty() }.let { it.more || row < it.list.size - 10 }) {
+                    screen.at(row)
+                    row += 10
+                }
+                val all = phone.everything()
+                assertEquals(HOUSEHOLDS, all.size)
+                assertEquals(all.map { it.address }, screen.addresses)
+                assertTrue(screen.most <= 4, "${screen.most} pages were watched at once")
+
+                // What changes where one looks is shown: the latest change comes first, so it is gone from here.
+                val edited = screen.at(HOUSEHOLDS - 10)[4].id
+                phone.editHousehold(edited, FieldEdit("phone" to "12012345678"))
+                screen.shows { rows -> rows.list.none { it.id == edited } }
+
+                // What came meanwhile at the other end is there when one comes to it; nothing is missing or twice on the way.
+                for (n in 1..70) phone.addHousehold(household("劳动路%04d号".format(n)))
+                val now = phone.everything().map { it.address }
+                for (at in HOUSEHOLDS downTo 0 step 100) screen.at(at)
+                for (at in 0 until now.size step 10) {
+                    screen.at(at)
+                    screen.shows { rows -> rows.list.map { it.address }.drop(at).take(10) == now.drop(at).take(10) }
+                }
+                assertEquals(now, screen.addresses)
+                assertTrue(screen.most <= 4, "${screen.most} pages were watched at once")
+                screen.leave()
+            }
+        }
+    }
+
+    @Test
+    fun whoComesBackGoesOnWhereHeWas() = day {
+        phone("a").use { phone ->
+            for (n in 1..120) phone.addHousehold(household("民主街%04d号".format(n)))
+            val pages = Pages(HouseholdRow::id) { after -> phone.observeHouseholds(after = after) }
+            pages.look(105, 114)
+            assertEquals(120, pages.rows.first { !it.more }.list.size)
+            phone.addHousehold(household("民主街0121号"))
+            val first = pages.rows.first()
+            assertEquals(120, first.list.size, "nothing that was loaded is loaded again before it is shown")
+            pages.look(0, 9)
+            pages.rows.first { it.list.first().address == "民主街0121号" }
+        }
+    }
+
+    private suspend fun Fieldgrid.everything(): List<HouseholdRow> = buildList {
+        var page = households(limit = 500)
+        addAll(page.rows)
+        while (page.next != null) page = households(limit = 500, after = page.next).also { addAll(it.rows) }
+    }
+
+    private companion object {
+        const val HOUSEHOLDS = 1_000
+    }
+}
