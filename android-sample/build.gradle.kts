@@ -24,7 +24,7 @@ android {
     buildTypes {
         release {
             isMinifyEnabled = true
-            proguardFiles(getDefaultProguardFile("proguard-android-optimize.txt"), "keep.pro")
+            proguardFiles(getDefaultProguardFile("proguard-android-optimize.txt"), "../ffi/kotlin/src/main/resources/META-INF/proguard/fieldgrid.pro")
         }
     }
 }

@@ -5,7 +5,11 @@ import android.content.Intent
 import android.widget.Button
 import android.widget.LinearLayout
 import android.widget.TextView
+import org.fieldgrid.Assignment
+import org.fieldgrid.AssignmentState
 import org.fieldgrid.CaseDetail
+import org.fieldgrid.Flag
+import org.fieldgrid.FlagLevel
 import org.fieldgrid.HistoryEntry
 import org.fieldgrid.words
 
@@ -26,6 +30,14 @@ class CaseActivity : Screen(R.layout.body) {
         row(words.row(case.row).copy(line = facts(case)))
         if (case.parked) add<TextView>(R.layout.paragraph).setText(R.string.case_parked)
         if (!case.whole) add<TextView>(R.layout.paragraph).setText(R.string.case_progress)
+        case.flags.forEach { add<TextView>(if (it.level == FlagLevel.MUST) R.layout.notice else R.layout.mark).show(mark(it, case.history)) }
+        if (case.refused.isNotEmpty()) {
+            add<Button>(R.layout.today_above).run {
+                shown(true)
+                text = resources.getQuantityString(R.plurals.refused_count, case.refused.size, case.refused.size)
+                setOnClickListener { go<RefusedActivity>() }
+            }
+        }
         val offered = Act.offered(case.next.map { it.kind })
         if (offered.isNotEmpty()) heading(R.string.case_next)
         offered.forEachIndexed { at, act ->
@@ -34,6 +46,8 @@ class CaseActivity : Screen(R.layout.body) {
                 setOnClickListener { startActivity(ActActivity.of(context, case.row.id, act)) }
             }
         }
+        if (case.assignments.isNotEmpty()) heading(R.string.case_assignments)
+        case.assignments.forEach { row(row(it)) }
         if (case.history.isNotEmpty()) heading(R.string.case_history)
         case.history.asReversed().forEach { row(row(it)) }
     }
@@ -45,6 +59,39 @@ class CaseActivity : Screen(R.layout.body) {
         case.row.number,
         case.reply?.let { getString(R.string.case_reply, it) },
     ).joinToString("\n")
+
+    /** What two people did without knowing of each other. */
+    private fun mark(flag: Flag, history: List<HistoryEntry>): Mark {
+        val done = history.filter { it.id in flag.actions }.joinToString(" · ") { words.action(it.kind) }
+        return when (flag.level) {
+            FlagLevel.MUST -> Mark(R.drawable.ic_question, getString(R.string.case_flag_must, done), R.color.warn)
+            FlagLevel.INFO -> Mark(R.drawable.ic_question, getString(R.string.case_flag_info, done))
+        }
+    }
+
+    private fun row(assignment: Assignment) = Row(
+        listOfNotNull(assignment.org, assignment.person).joinToString(" · "),
+        marks = listOfNotNull(Mark(icon(assignment.state), getString(label(assignment.state))), assignment.dueMs?.takeIf { assignment.state.isLive }?.let(times::due)),
+    )
+
+    private val AssignmentState.isLive get() = this == AssignmentState.UNSIGNED || this == AssignmentState.SIGNED
+
+    private fun icon(state: AssignmentState): Int = when (state) {
+        AssignmentState.UNSIGNED -> R.drawable.ic_state_new
+        AssignmentState.SIGNED -> R.drawable.ic_state_working
+        AssignmentState.PAUSED -> R.drawable.ic_state_paused
+        AssignmentState.FINISHED -> R.drawable.ic_state_check
+        AssignmentState.RECALLED, AssignmentState.SUPERSEDED -> R.drawable.ic_state_ended
+    }
+
+    private fun label(state: AssignmentState): Int = when (state) {
+        AssignmentState.UNSIGNED -> R.string.assignment_unsigned
+        AssignmentState.SIGNED -> R.string.assignment_signed
+        AssignmentState.PAUSED -> R.string.assignment_paused
+        AssignmentState.FINISHED -> R.string.assignment_finished
+        AssignmentState.RECALLED -> R.string.assignment_recalled
+        AssignmentState.SUPERSEDED -> R.string.assignment_superseded
+    }
 
     private fun row(entry: HistoryEntry) = Row(
         words.action(entry.kind),

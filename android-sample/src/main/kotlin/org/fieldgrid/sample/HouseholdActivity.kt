@@ -42,7 +42,9 @@ class HouseholdActivity : Screen(R.layout.body) {
         heading(R.string.household_facts)
         for (field in HouseholdField.entries) {
             val value = fields[field.key].orEmpty()
-            row(Row(getString(field.label), value.ifEmpty { getString(R.string.not_given) })) {
+            val others = household.alternatives.filter { it.person == null && it.field == field.key }.flatMap { it.values }
+            val also = Mark(R.drawable.ic_question, getString(R.string.also_given, others.joinToString()), R.color.warn).takeIf { others.isNotEmpty() }
+            row(Row(getString(field.label), value.ifEmpty { getString(R.string.not_given) }, listOfNotNull(also))) {
                 startActivity(EditActivity.of(context, household.row.id, field, value))
             }
         }

@@ -1,17 +1,22 @@
 package org.fieldgrid.sample
 
+import android.widget.ListView
 import android.widget.TextView
+import org.fieldgrid.HouseholdRow
+import org.fieldgrid.Pages
 
 /** The grid's households. */
 class HouseholdsActivity : Screen(R.layout.list) {
     override fun create() {
         title = getString(R.string.households_title)
         showSyncLine()
-        val items = Items(view(R.id.list))
-        engine.observeHouseholds(limit = LONGEST_LIST).shows { page ->
-            val entries = page.rows.map { household -> Item.Entry(words.row(household)) { startActivity(HouseholdActivity.of(this, household.id)) } }
-            items.show(entries + listOfNotNull(Item.Note(getString(R.string.more, entries.size)).takeIf { page.next != null }))
-            view<TextView>(R.id.empty).showOrHide(getString(R.string.households_empty).takeIf { entries.isEmpty() })
+        val list = view<ListView>(R.id.list)
+        val items = Items(list)
+        val households = Pages(HouseholdRow::id) { after -> engine.observeHouseholds(after = after) }
+        list.scrolls { households }
+        households.rows.shows { rows ->
+            items.show(rows.list.map { household -> Item.Entry({ words.row(household) }) { startActivity(HouseholdActivity.of(this, household.id)) } })
+            view<TextView>(R.id.empty).showOrHide(getString(R.string.households_empty).takeIf { rows.list.isEmpty() })
         }
     }
 }

@@ -3,22 +3,27 @@ package org.fieldgrid.sample
 import android.app.Activity
 import android.app.Application
 import android.os.Bundle
+import android.os.SystemClock
 import java.io.File
 import kotlinx.coroutines.MainScope
 import kotlinx.coroutines.launch
 import org.fieldgrid.Fieldgrid
 import org.fieldgrid.OpenOptions
+import org.fieldgrid.sample.keys.Attempts
 import org.fieldgrid.sample.keys.KeystoreSeal
 import org.fieldgrid.sample.keys.StoreKeys
 import org.fieldgrid.sample.sync.SyncJob
 
 /** The app: one phone. What tests put in its place they override here. */
 open class SampleApp : Application() {
-    val phone: Phone by lazy { Phone(keys(), noBackupFilesDir, ::open) }
+    val phone: Phone by lazy { Phone(keys(), Attempts(File(noBackupFilesDir, "pin.attempts"), running), noBackupFilesDir, ::open) }
 
     val spot: Spot by lazy { Spot(this) }
 
     open val now: () -> Long = System::currentTimeMillis
+
+    /** Since the phone was started, which nobody can set. */
+    private val running: () -> Long = SystemClock::elapsedRealtime
 
     protected open fun keys() = StoreKeys(File(noBackupFilesDir, "store.key"), KeystoreSeal())
 

@@ -4,9 +4,10 @@ import android.content.Intent
 import android.view.View
 import android.view.ViewGroup
 import android.widget.Button
+import android.widget.ListView
 import android.widget.TextView
 import org.fieldgrid.CaseRow
-import org.fieldgrid.Page
+import org.fieldgrid.Pages
 
 /** Today's list: what is open, due first. */
 class TodayActivity : Screen(R.layout.list) {
@@ -19,27 +20,29 @@ class TodayActivity : Screen(R.layout.list) {
         view<View>(R.id.households).setOnClickListener { go<HouseholdsActivity>() }
         view<View>(R.id.search).setOnClickListener { go<SearchActivity>() }
 
-        val items = Items(view(R.id.list))
+        val list = view<ListView>(R.id.list)
+        val items = Items(list)
+        val cases = Pages(CaseRow::id) { after -> engine.observeToday(after = after) }
+        list.scrolls { cases }
         showSyncLine { status ->
             refused.shown(status.refused > 0)
             refused.text = resources.getQuantityString(R.plurals.refused_count, status.refused, status.refused)
         }
-        engine.observeToday(LONGEST_LIST).shows { page ->
-            items.show(items(page))
-            view<TextView>(R.id.empty).showOrHide(getString(R.string.today_empty).takeIf { page.rows.isEmpty() })
+        cases.rows.shows { rows ->
+            items.show(items(rows.list))
+            view<TextView>(R.id.empty).showOrHide(getString(R.string.today_empty).takeIf { rows.list.isEmpty() })
         }
     }
 
-    private fun items(page: Page<CaseRow>): List<Item> {
-        val (due, others) = page.rows.partition { it.dueMs != null }
+    private fun items(cases: List<CaseRow>): List<Item> {
+        val (due, others) = cases.partition { it.dueMs != null }
         return buildList {
             if (due.isNotEmpty()) add(Item.Heading(getString(R.string.today_due)))
             due.mapTo(this, ::entry)
             if (others.isNotEmpty()) add(Item.Heading(getString(R.string.today_open)))
             others.mapTo(this, ::entry)
-            if (page.next != null) add(Item.Note(getString(R.string.more, page.rows.size)))
         }
     }
 
-    private fun entry(case: CaseRow) = Item.Entry(words.row(case)) { startActivity(CaseActivity.of(this, case.id)) }
+    private fun entry(case: CaseRow) = Item.Entry({ words.row(case) }) { startActivity(CaseActivity.of(this, case.id)) }
 }

@@ -12,9 +12,6 @@ import org.fieldgrid.Words
 import org.fieldgrid.caseCategories
 import org.fieldgrid.words
 
-/** The longest list that is shown whole; search finds the rest. */
-const val LONGEST_LIST = 200
-
 /** The engine's words in the language of the screen. */
 fun Context.say(words: Words): String = if (resources.configuration.locales[0].language == "zh") words.zh else words.en
 

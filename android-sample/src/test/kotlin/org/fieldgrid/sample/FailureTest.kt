@@ -1,13 +1,10 @@
 package org.fieldgrid.sample
 
 import android.content.Intent
-import android.os.Looper
 import android.view.View
 import android.widget.TextView
-import java.time.Duration
 import kotlin.test.BeforeTest
 import kotlin.test.Test
-import kotlin.test.assertContains
 import kotlin.test.assertEquals
 import kotlinx.coroutines.flow.flow
 import kotlinx.coroutines.runBlocking
@@ -22,7 +19,6 @@ import org.junit.runner.RunWith
 import org.robolectric.Robolectric
 import org.robolectric.RobolectricTestRunner
 import org.robolectric.RuntimeEnvironment
-import org.robolectric.Shadows.shadowOf
 import org.robolectric.annotation.Config
 
 /** A screen that cannot show what it is for says why, and shows it as soon as it can. */
@@ -53,17 +49,12 @@ class FailureTest {
     @Test
     fun `locked households`() {
         val screen = Robolectric.buildActivity(HouseholdsActivity::class.java, Intent(app, HouseholdsActivity::class.java)).setup().get()
-        settle(0)
         val failure = screen.requireViewById<TextView>(R.id.failure)
-        assertEquals("Households are locked", failure.text.toString())
+        eventually("what is wrong with the list") { failure.text.toString() == "Households are locked" }
         screen.tap(R.id.sync_line)
-        settle(0)
-        assertContains(failure.text, "Storage is full")
+        eventually("what is wrong with the sync, too") { failure.text.toString() == "Households are locked\nStorage is full" }
         engine.locked = false
-        settle(3)
+        eventually("the list") { "王秀英" in screen.window.decorView.all().filterIsInstance<TextView>().filter(View::isShown).joinToString { it.text } }
         assertEquals("Storage is full", failure.text.toString(), "what was wrong with the list is no longer said")
-        assertContains(screen.window.decorView.all().filterIsInstance<TextView>().filter(View::isShown).joinToString { it.text }, "王秀英")
     }
-
-    private fun settle(seconds: Long) = shadowOf(Looper.getMainLooper()).idleFor(Duration.ofSeconds(seconds))
 }

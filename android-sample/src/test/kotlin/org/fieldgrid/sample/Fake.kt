@@ -40,8 +40,9 @@ class Fake(fake: Fieldgrid = FakeFieldgrid()) : Fieldgrid by fake {
     override suspend fun start() = Unit
     override suspend fun wake() = Unit
     override fun close() = Unit
+    override suspend fun closeAndWait() = Unit
     override fun observeCases(filter: CaseFilter, limit: Int, after: PageToken?) = flowOf(Page(Sample.cases))
-    override fun observeToday(limit: Int) = flowOf(Page(Sample.cases))
+    override fun observeToday(limit: Int, after: PageToken?) = flowOf(Page(Sample.cases))
     override fun observeHouseholds(filter: HouseholdFilter, limit: Int, after: PageToken?) = flowOf(Page(Sample.households))
     override suspend fun search(typed: String, limit: Int, after: PageToken?) = Page(listOf(Hit.Case(Sample.cases[0]), Hit.Household(Sample.households[0])))
     override fun observeRefused() = flowOf(
@@ -64,6 +65,11 @@ class Fake(fake: Fieldgrid = FakeFieldgrid()) : Fieldgrid by fake {
                 ),
                 HistoryEntry("e", ActionKind.PROGRESS, Role.GRID_MEMBER, "陈静", own = true, madeMs = NOON - 10 * MIN, text = "已上门,住户答应今天清走", delivery = Sample.onPhone),
             ),
+            flags = listOf(Flag(4, FlagLevel.INFO, listOf("b", "d"))),
+            assignments = listOf(
+                Assignment("c", "东大街城管中队", "刘强", NOON + 3 * HOUR, AssignmentState.SIGNED),
+                Assignment("b", "东大街环卫所", null, NOON + 3 * HOUR, AssignmentState.RECALLED),
+            ),
             next = listOf(ActionKind.FINISH, ActionKind.PROGRESS, ActionKind.SUPPLEMENT, ActionKind.REQUEST_EXTENSION).map(::NextAction),
         ),
     )
@@ -71,6 +77,7 @@ class Fake(fake: Fieldgrid = FakeFieldgrid()) : Fieldgrid by fake {
         HouseholdDetail(
             Sample.households[0],
             mapOf("address" to "劳动路12号3号楼2单元501", "phone" to "12012345678", "contact" to "王秀英"),
+            alternatives = listOf(Alternative(null, "phone", listOf("12012345679"))),
             persons = listOf(
                 Person("p", "王秀英", mapOf("relation" to "户主", "birth" to "1945-09-30"), listOf("独居老人", "高龄"), care = true),
                 Person("q", "李明", mapOf("relation" to "孙", "birth" to "2015-06-01")),

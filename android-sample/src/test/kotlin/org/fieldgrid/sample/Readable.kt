@@ -24,7 +24,7 @@ private fun cut(view: TextView, window: View): String? {
     val why = when {
         (0 until layout.lineCount).any { layout.getEllipsisCount(it) > 0 } -> "ends in an ellipsis"
         layout.height > height + 1 && !(view is EditText && view.isVerticalScrollBarEnabled) -> "is cut below: ${layout.height} of $height"
-        (0 until layout.lineCount).any { layout.getLineWidth(it) > width + 1 } -> "is cut at the side"
+        (0 until layout.lineCount).any { layout.getLineMax(it) > width + 1 } -> "is cut at the side"
         at[0] < 0 || at[0] + view.width > window.width -> "reaches out of the window"
         at[1] + view.height > window.height && !view.scrolls() -> "is below the window and does not scroll"
         else -> return null

@@ -7,12 +7,16 @@ import android.os.Looper
 import android.view.View
 import android.view.ViewGroup
 import android.widget.EditText
+import android.widget.ListView
 import android.widget.TextView
 import java.io.File
 import java.time.Duration
+import java.util.concurrent.TimeUnit.SECONDS
 import kotlin.test.Test
 import kotlin.test.assertTrue
 import kotlinx.coroutines.runBlocking
+import org.fieldgrid.FieldgridException
+import org.fieldgrid.Words
 import org.junit.Before
 import org.junit.runner.RunWith
 import org.robolectric.Robolectric
@@ -30,15 +34,22 @@ import org.robolectric.annotation.GraphicsMode
 @Config(sdk = [35], application = TestApp::class)
 @GraphicsMode(GraphicsMode.Mode.NATIVE)
 class ScreensTest {
-    private class Shot(val name: String, val root: Boolean = false, val intent: (Context) -> Intent, val then: (Activity) -> Unit = {})
+    private class Shot(
+        val name: String,
+        val root: Boolean = false,
+        val list: Boolean = false,
+        val before: suspend (TestApp) -> Unit = { it.phone.unlock(PIN) },
+        val intent: (Context) -> Intent,
+        val then: (Activity) -> Unit = {},
+    )
 
     private val shots = listOf(
-        Shot("pin", root = true, intent = { Intent(it, UnlockActivity::class.java) }),
+        Shot("pin", root = true, before = {}, intent = { Intent(it, UnlockActivity::class.java) }),
         Shot("enrol", root = true, intent = { Intent(it, EnrolActivity::class.java) }) {
             it.type(R.id.invite, "fieldgrid:1?server=https://hz.example&code=7KQ2")
             it.tap(R.id.go)
         },
-        Shot("today", root = true, intent = { Intent(it, TodayActivity::class.java) }),
+        Shot("today", root = true, list = true, intent = { Intent(it, TodayActivity::class.java) }),
         Shot("report", intent = { Intent(it, ReportActivity::class.java) }),
         Shot("report-words", intent = { Intent(it, ReportActivity::class.java) }) {
             it.tap("市政设施", "Public facilities")
@@ -46,12 +57,19 @@ class ScreensTest {
         },
         Shot("case", intent = { CaseActivity.of(it, "2") }),
         Shot("finish", intent = { ActActivity.of(it, "2", Act.FINISH) }) { it.tap(R.id.save) },
-        Shot("households", intent = { Intent(it, HouseholdsActivity::class.java) }),
+        Shot("households", list = true, intent = { Intent(it, HouseholdsActivity::class.java) }),
         Shot("household", intent = { HouseholdActivity.of(it, "h1") }),
         Shot("visit", intent = { VisitActivity.of(it, "h1") }),
         Shot("refused", intent = { Intent(it, RefusedActivity::class.java) }),
-        Shot("search", intent = { Intent(it, SearchActivity::class.java) }) { it.type(R.id.typed, "劳动") },
+        Shot("search", list = true, intent = { Intent(it, SearchActivity::class.java) }) { it.type(R.id.typed, "劳动") },
+        Shot("pin-wait", root = true, before = ::fiveWrong, intent = { Intent(it, UnlockActivity::class.java) }),
     )
+
+    private suspend fun fiveWrong(app: TestApp) {
+        app.phone.lock()
+        TestApp.engine = { _, _ -> throw FieldgridException.WrongKey(Words("密钥不对", "The key does not fit")) }
+        repeat(5) { app.phone.unlock("135790".toCharArray()) }
+    }
 
     private val app get() = RuntimeEnvironment.getApplication() as TestApp
 
@@ -89,7 +107,7 @@ class ScreensTest {
     }
 
     private fun show(shot: Shot): Activity {
-        if (shot.name != "pin") runBlocking { app.phone.unlock("246810".toCharArray()) }
+        runBlocking { shot.before(app) }
         val intent = shot.intent(app)
         @Suppress("UNCHECKED_CAST")
         val controller = Robolectric.buildActivity(Class.forName(checkNotNull(intent.component).className) as Class<Activity>, intent)
@@ -97,6 +115,7 @@ class ScreensTest {
         controller.setup()
         settle()
         shot.then(controller.get())
+        if (shot.list) eventually("what the list shows") { controller.get().requireViewById<ListView>(R.id.list).count > 0 }
         settle()
         return controller.get()
     }
@@ -116,6 +135,7 @@ class ScreensTest {
 
     private companion object {
         val GOLDENS = File("src/test/goldens")
+        val PIN = "246810".toCharArray()
 
         /** Fonts and edges may differ a little from machine to machine. */
         const val TOLERATED = 0.002
@@ -131,6 +151,16 @@ fun Activity.tap(id: Int) = check(requireViewById<View>(id).performClick())
 
 /** Taps what bears one of these words. */
 fun Activity.tap(vararg words: String) = check(window.decorView.all().filterIsInstance<TextView>().first { it.isShown && it.text.toString() in words }.performClick())
+
+/** Lets the main thread go on until it is [seen]: what a list shows is put together on another thread. */
+fun eventually(what: String, seen: () -> Boolean) {
+    val end = System.nanoTime() + SECONDS.toNanos(20)
+    while (!seen()) {
+        check(System.nanoTime() < end) { "not seen: $what" }
+        shadowOf(Looper.getMainLooper()).idleFor(Duration.ofMillis(20))
+        Thread.sleep(2)
+    }
+}
 
 fun View.all(): Sequence<View> = sequence {
     yield(this@all)

@@ -1,6 +1,7 @@
 package org.fieldgrid.sample.keys
 
 import java.io.File
+import java.io.IOException
 import java.nio.ByteBuffer
 import java.security.NoSuchAlgorithmException
 import java.security.SecureRandom
@@ -37,12 +38,7 @@ class StoreKeys(private val file: File, private val seal: Seal, private val roun
         val stretch = Stretch.entries.last { it.available() }
         val sealed = seal.seal(secret)
         val bytes = ByteBuffer.allocate(1 + Int.SIZE_BYTES + SALT + sealed.size).put(stretch.code).putInt(rounds).put(salt).put(sealed).array()
-        val whole = File(file.path + ".new")
-        whole.outputStream().use {
-            it.write(bytes)
-            it.fd.sync()
-        }
-        check(whole.renameTo(file)) { "could not write ${file.name}" }
+        file.writeWhole(bytes)
         return key(secret, stretch, pin, salt, rounds)
     }
 
@@ -109,4 +105,14 @@ class StoreKeys(private val file: File, private val seal: Seal, private val roun
         /** Some 0.3 s on a phone of 2018. Trying PINs needs the phone's hardware anyway. */
         const val ROUNDS = 120_000
     }
+}
+
+/** Writes a small file durably: the old one is there, or the new one, and never a part. */
+internal fun File.writeWhole(bytes: ByteArray) {
+    val whole = File("$path.new")
+    whole.outputStream().use {
+        it.write(bytes)
+        it.fd.sync()
+    }
+    if (!whole.renameTo(this)) throw IOException("could not write $name")
 }
