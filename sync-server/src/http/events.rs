@@ -33,8 +33,9 @@ pub(super) async fn events(State(app): State<Arc<App>>, headers: HeaderMap) -> R
         Some((Ok::<_, Infallible>(Event::default().data(number.to_string())), listener))
     });
     let sse = Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE));
-    // nginx holds events back until its buffer is full unless told not to.
-    Ok(([("x-accel-buffering", "no")], sse).into_response())
+    // nginx holds events back until its buffer is full unless told not to. A connection that was kept would outlive its stream, and who opens streams without
+    // end would have as many.
+    Ok(([("x-accel-buffering", "no"), ("connection", "close")], sse).into_response())
 }
 
 struct Listener {

@@ -181,6 +181,27 @@ async fn event_streams_tell_at_once_and_at_news_and_end_when_the_server_stops() 
 }
 
 #[tokio::test]
+async fn the_connection_of_an_event_stream_ends_with_it() {
+    let desk = Desk::open(Options::default()).with_a_grid().await;
+    let running = http::start(Arc::clone(&desk.app), desk.router(), any(), None).unwrap();
+    let url = format!("http://{}", running.address);
+    let transport = HttpTransport::new(&url, None).unwrap();
+    let mut phone = Phone::enrol(&transport, &desk.invite(Role::GridMember, &url).await, 1).await;
+    phone.sync(&transport).await;
+    let token = phone.token.unwrap();
+    let mut raw = TcpStream::connect(running.address).await.unwrap();
+    let hex: String = token.0.iter().map(|byte| format!("{byte:02x}")).collect();
+    raw.write_all(format!("GET /v1/events HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {hex}\r\n\r\n").as_bytes()).await.unwrap();
+    raw.read_u8().await.unwrap();
+    // The third takes the first one's place.
+    let (mut second, mut third) = (transport.news(token).await.unwrap(), transport.news(token).await.unwrap());
+    second.next().await.unwrap();
+    third.next().await.unwrap();
+    timeout(Duration::from_secs(5), raw.read_to_end(&mut Vec::new())).await.expect("its connection ends too").unwrap();
+    running.stop().await.unwrap();
+}
+
+#[tokio::test]
 async fn a_device_has_two_event_streams_and_the_newest_takes_the_oldest_ones_place() {
     let limits = Limits { event_streams: 3, ..Limits::default() };
     let desk = Desk::open(Options { limits, ..Options::default() }).with_a_grid().await;
