@@ -138,8 +138,8 @@ public protocol Fieldgrid: Sendable {
     /// The app is in front, or the network is back: what waits in the background tries now.
     func wake() async throws
 
-    /// Stops, and lets go of the store: it can be opened again once this has returned and no loop over ``ObservedValues`` is left. Later calls end with
-    /// ``FieldgridError/closed(_:)``. Twice is once.
+    /// Stops, and lets go of the store: it can be opened again once this has returned and no loop over ``ObservedValues`` is left. Loops and later calls end
+    /// with ``FieldgridError/closed(_:)``. Twice is once.
     func close() async
 }
 
