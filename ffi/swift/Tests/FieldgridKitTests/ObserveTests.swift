@@ -45,12 +45,8 @@ final class ObserveTests: Phones {
         cancelled.cancel()
         try await cancelled.value
 
-        // A watch keeps the store open: as long as there is one, nobody else can have it.
-        var values: ObservedValues<DeviceStatus>.Iterator? = phone.observeStatus().makeAsyncIterator()
-        _ = try await values?.next()
+        // What is left of a loop would keep the store open, and then nobody else could have it.
         await phone.close()
-        guard case .inUse = try await failure(of: { try await FieldgridEngine.open(options("a")) }) else { return XCTFail() }
-        values = nil
         _ = try await reopen("a")
     }
 
