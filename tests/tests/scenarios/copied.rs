@@ -1,12 +1,14 @@
 //! A store is copied, and both go on.
 
 use fieldgrid_core::device::store::{DeliveryState, Lease};
+use fieldgrid_core::domain::action::ActionKind;
 use fieldgrid_core::domain::grant::Role;
 use fieldgrid_core::domain::policy::Refusal;
 use fieldgrid_tests::harness::agree::{agree, is_there, server_records};
 use fieldgrid_tests::harness::phone::Phone;
 use fieldgrid_tests::harness::scene::Scene;
 use fieldgrid_tests::harness::seeds;
+use fieldgrid_tests::harness::typing::accept;
 
 /// Copies the store of a phone whose app is closed; `life`: with the file that tells copies apart.
 fn copy(from: &Phone, to: &Phone, life: bool) {
@@ -127,6 +129,31 @@ async fn a_store_restored_from_a_phones_backup_begins_a_new_life() {
     assert_eq!(history.len(), 3, "what was sent after the backup came back by the streams");
     assert!(history.iter().any(|entry| entry.action.fields.text.as_deref() == Some("备份之后")));
     let _ = (agree(scene.town(), &[&again]), late);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn words_typed_on_a_restored_phone_before_it_read_that_the_case_had_moved_are_kept() {
+    let mut scene = Scene::set(10).await;
+    let (town, first, second) = (scene.code(), scene.grids[0], scene.grids[1]);
+    let mut one = scene.phone("one", Role::GridMember, first).await;
+    let zhao = scene.phone("zhao", Role::GridMember, second).await;
+    let mut desk = scene.phone("desk", Role::TownDispatcher, town).await;
+    let case = one.report("井盖破损").doc;
+    scene.settle(&[&one, &desk]).await;
+    one.close();
+    let mut again = one.twin(&mut scene, "again").await;
+    copy(&one, &again, false);
+    desk.act(case, ActionKind::Accept, accept(second));
+    scene.settle(&[&desk, &zhao]).await;
+
+    again.open();
+    assert!(again.device().status().unwrap().store.copied);
+    let typed = again.supplement(case, "已设围挡");
+    scene.settle(&[&again, &desk, &zhao]).await;
+    assert_eq!(again.edit(typed).delivery.state, DeliveryState::Received, "he stood where the case still was his grid's");
+    assert!(again.device().case(case).unwrap().is_none());
+    assert_eq!(zhao.device().case(case).unwrap().unwrap().case.unwrap().history.len(), 3);
+    assert!(agree(scene.town(), &[&again, &zhao, &desk]).refused.is_empty());
 }
 
 /// Both go on for a day, each when it likes.

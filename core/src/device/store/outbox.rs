@@ -1,6 +1,7 @@
 //! Up: what is unsent is sealed into batches, each stored before its first byte is sent, and offered in order until the server holds it.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry as Slot;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -93,7 +94,7 @@ impl Store {
     /// Seals what is unsent. Also before anything is applied: a batch says how far the device had read when its contents were typed, and by that they are judged.
     pub(super) fn seal_unsent(&self, tx: &Connection, identity: &Identity) -> Result<(), StoreError> {
         if meta::get(tx, meta::RENEW)?.is_some() {
-            return Ok(());
+            return keep_positions(tx);
         }
         let rows = tx
             .prepare_cached(&format!("SELECT {} FROM own WHERE status = 0 ORDER BY n", own::COLUMNS))?
@@ -106,12 +107,11 @@ impl Store {
         let life = super::db::lock(&self.inner.life).advance().map_err(|_| StoreError::Full)?;
         meta::put(tx, meta::LIFE, &life)?;
         let anchor = meta::get(tx, meta::ANCHOR)?;
-        let positions = positions(tx)?;
         let sealed: Stamp = self.inner.env.stamp();
         let (mut seq, mut prev) = last_sealed(tx, identity.incarnation)?;
-        for (destination, group) in group(tx, identity, rows)? {
+        for Group { destination, positions, items, .. } in group(tx, identity, rows)? {
             seq += 1;
-            let (ns, items): (Vec<i64>, Vec<Item>) = group.into_iter().unzip();
+            let (ns, items): (Vec<i64>, Vec<Item>) = items.into_iter().unzip();
             let sealing = Sealing {
                 device: identity.device,
                 incarnation: identity.incarnation,
@@ -119,7 +119,7 @@ impl Store {
                 prev,
                 grant: identity.grant.id,
                 rules: crate::domain::case::RULES,
-                positions: positions.clone(),
+                positions,
                 destination,
                 sealed,
                 anchor,
@@ -141,20 +141,38 @@ impl Store {
     }
 }
 
-type Group = (StreamId, Vec<(i64, Item)>);
+/// What one batch takes.
+struct Group {
+    destination: StreamId,
+    positions: Vec<Position>,
+    items: Vec<(i64, Item)>,
+    bytes: usize,
+}
 
-/// Unsent work by destination, within a batch's limits. A record has one destination, so what depends on another change of it comes after that.
+/// Unsent work by destination and by how far its author had read, within a batch's limits. A record has one of each, so what depends on another change of it
+/// comes after that.
 fn group(db: &Connection, identity: &Identity, rows: Vec<OwnRow>) -> Result<Vec<Group>, StoreError> {
-    let mut full: Vec<Group> = Vec::new();
-    let mut filling: Vec<(Group, usize)> = Vec::new();
-    let mut known: HashMap<Option<DocId>, StreamId> = HashMap::new();
+    let now = positions(db)?;
+    let mut kept: HashMap<Option<DocId>, Vec<Position>> = HashMap::new();
+    for row in &rows {
+        if let Some(positions) = &row.positions {
+            let positions: Vec<Position> = meta::decode(positions)?;
+            let earliest = kept.entry(row.doc).or_insert_with(|| positions.clone());
+            *earliest = std::mem::take(earliest).min(positions);
+        }
+    }
+    let (mut full, mut filling): (Vec<Group>, Vec<Group>) = (Vec::new(), Vec::new());
+    let mut places: HashMap<Option<DocId>, usize> = HashMap::new();
     for row in rows {
-        let destination = match known.get(&row.doc) {
-            Some(stream) => *stream,
-            None => {
-                let stream = destination(db, identity, row.doc)?;
-                known.insert(row.doc, stream);
-                stream
+        let at = match places.entry(row.doc) {
+            Slot::Occupied(place) => *place.get(),
+            Slot::Vacant(slot) => {
+                let (destination, positions) = (destination(db, identity, row.doc)?, kept.remove(&row.doc).unwrap_or_else(|| now.clone()));
+                let same = filling.iter().position(|group| group.destination == destination && group.positions == positions);
+                if same.is_none() {
+                    filling.push(Group { destination, positions, items: Vec::new(), bytes: 0 });
+                }
+                *slot.insert(same.unwrap_or(filling.len() - 1))
             }
         };
         let n = row.n;
@@ -162,23 +180,28 @@ fn group(db: &Connection, identity: &Identity, rows: Vec<OwnRow>) -> Result<Vec<
             continue;
         };
         let size = size(&item);
-        let at = match filling.iter().position(|((stream, _), _)| *stream == destination) {
-            Some(at) => at,
-            None => {
-                filling.push(((destination, Vec::new()), 0));
-                filling.len() - 1
-            }
-        };
-        let ((_, items), bytes) = &mut filling[at];
+        let Group { destination, positions, items, bytes } = &mut filling[at];
         if items.len() >= limits::MAX_ITEMS || (*bytes + size > limits::MAX_BATCH_RAW && !items.is_empty()) {
-            full.push((destination, std::mem::take(items)));
+            full.push(Group { destination: *destination, positions: positions.clone(), items: std::mem::take(items), bytes: *bytes });
             *bytes = 0;
         }
         items.push((n, item));
         *bytes += size;
     }
-    full.extend(filling.into_iter().map(|(group, _)| group).filter(|(_, items)| !items.is_empty()));
+    full.extend(filling.into_iter().filter(|group| !group.items.is_empty()));
+    // Positions do not go back along an outbox.
+    full.sort_by(|a, b| (a.positions == now).cmp(&(b.positions == now)).then_with(|| a.positions.cmp(&b.positions)));
     Ok(full)
+}
+
+/// What is done while nothing can be sealed is sealed later, and says then how far its author had read now. What is done again goes with it: it comes before
+/// it in their record.
+fn keep_positions(db: &Connection) -> Result<(), StoreError> {
+    let waits = "status IN (0, 4) AND status NOT IN (2, 8, 9) AND positions IS NULL";
+    if db.prepare_cached(&format!("SELECT 1 FROM own WHERE {waits}"))?.exists([])? {
+        db.prepare_cached(&format!("UPDATE own SET positions = ?1 WHERE {waits}"))?.execute([meta::encode(&positions(db)?)])?;
+    }
+    Ok(())
 }
 
 fn item(db: &Connection, row: OwnRow) -> Result<Option<Item>, StoreError> {
@@ -233,12 +256,7 @@ fn destination(db: &Connection, identity: &Identity, doc: Option<DocId>) -> Resu
     if let Some(stream) = holds {
         return Ok(StreamId::from_bytes(stream));
     }
-    let grid: Option<String> = db
-        .prepare_cached("SELECT coalesce(c.grid, h.grid) FROM documents d LEFT JOIN cases c USING (n) LEFT JOIN households h USING (n) WHERE d.doc = ?1")?
-        .query_row([doc.as_bytes()], |row| row.get(0))
-        .optional()?
-        .flatten();
-    let area = grid.and_then(|grid| grid.parse::<AreaCode>().ok()).or_else(|| identity.grant.scopes.first().copied());
+    let area = grid_of(db, doc)?.or_else(|| identity.grant.scopes.first().copied());
     if let Some(area) = area {
         let by_area: Option<[u8; 16]> =
             db.prepare_cached("SELECT stream FROM streams WHERE kind = 1 AND area = ?1 LIMIT 1")?.query_row([area.to_string()], |row| row.get(0)).optional()?;
@@ -251,6 +269,16 @@ fn destination(db: &Connection, identity: &Identity, doc: Option<DocId>) -> Resu
         .query_row([StreamKind::Desk.code()], |row| row.get(0))
         .optional()?;
     Ok(desk.map_or(identity.stream, StreamId::from_bytes))
+}
+
+/// The grid that a record names.
+pub(super) fn grid_of(db: &Connection, doc: DocId) -> Result<Option<AreaCode>, StoreError> {
+    let grid: Option<String> = db
+        .prepare_cached("SELECT coalesce(c.grid, h.grid) FROM documents d LEFT JOIN cases c USING (n) LEFT JOIN households h USING (n) WHERE d.doc = ?1")?
+        .query_row([doc.as_bytes()], |row| row.get(0))
+        .optional()?
+        .flatten();
+    Ok(grid.and_then(|grid| grid.parse().ok()))
 }
 
 /// The incarnation's last batch. The first of a new incarnation follows the last batch that the server holds of this device, whatever its incarnation.

@@ -154,10 +154,12 @@ pub(super) struct OwnRow {
     pub(super) made_ms: i64,
     pub(super) standing: Standing,
     pub(super) attempt: u32,
+    /// How far the streams had been read when it was done, where it could not be sealed then.
+    pub(super) positions: Option<Vec<u8>>,
 }
 
 /// Columns of [`OwnRow`], in the order [`OwnRow::read`] takes them.
-pub(super) const COLUMNS: &str = "n, doc, kind, edit, change, fact, raw, command, made_ms, status, attempt";
+pub(super) const COLUMNS: &str = "n, doc, kind, edit, change, fact, raw, command, made_ms, status, attempt, positions";
 
 impl OwnRow {
     pub(super) fn read(row: &Row<'_>) -> Result<Self, rusqlite::Error> {
@@ -173,13 +175,15 @@ impl OwnRow {
             made_ms: row.get(8)?,
             standing: Standing::from_code(row.get(9)?),
             attempt: row.get(10)?,
+            positions: row.get(11)?,
         })
     }
 
     /// Writes it as a new row.
     pub(super) fn insert(&self, db: &Connection) -> Result<i64, StoreError> {
         db.prepare_cached(
-            "INSERT INTO own (doc, kind, edit, change, fact, raw, command, made_ms, status, attempt) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+            "INSERT INTO own (doc, kind, edit, change, fact, raw, command, made_ms, status, attempt, positions)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
         )?
         .execute(params![
             self.doc.map(|doc| *doc.as_bytes()),
@@ -191,7 +195,8 @@ impl OwnRow {
             self.command,
             self.made_ms,
             self.standing.code(),
-            self.attempt
+            self.attempt,
+            self.positions
         ])?;
         Ok(db.last_insert_rowid())
     }

@@ -231,7 +231,7 @@ fn edits(db: &Connection, doc: Option<DocId>) -> Result<Vec<EditRow>, StoreError
     };
     let rows = db
         .prepare_cached(&format!("SELECT {}, reason, received_ms FROM own WHERE {which} ORDER BY n", own::COLUMNS))?
-        .query_map([doc.map(|doc| *doc.as_bytes())], |row| Ok((OwnRow::read(row)?, row.get::<_, Option<u8>>(11)?, row.get::<_, Option<i64>>(12)?)))?
+        .query_map([doc.map(|doc| *doc.as_bytes())], |row| Ok((OwnRow::read(row)?, row.get::<_, Option<u8>>(12)?, row.get::<_, Option<i64>>(13)?)))?
         .collect::<Result<Vec<_>, _>>()?;
     let mut titled = db.prepare_cached(
         "SELECT coalesce(c.title, c.address, h.address) FROM documents d LEFT JOIN cases c USING (n) LEFT JOIN households h USING (n) WHERE d.doc = ?1",

@@ -13,6 +13,7 @@ use super::{Context, StoreError, project};
 use crate::domain::id::{DocId, Incarnation};
 use crate::env::{Environment, random};
 use crate::record::{Command, RecordError, RecordKind};
+use crate::wire::batch::Batch;
 
 /// Asks for a rebuild. Having been copied is the stronger reason: it also gives up what was sealed.
 pub(super) fn set_renew(db: &Connection, why: Renew) -> Result<(), StoreError> {
@@ -81,12 +82,15 @@ pub(super) fn stranded(db: &Connection) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Takes back sealed batches that will never have a place: what they carried gets another standing, outside any batch.
+/// Takes back sealed batches that will never have a place: what they carried gets another standing, outside any batch, and is still judged by what had been
+/// read when it was done.
 pub(super) fn give_up(db: &Connection, batches: &str, standing: Standing) -> Result<(), StoreError> {
     let batches: Vec<i64> = db.prepare(batches)?.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
     for batch in batches {
-        db.prepare_cached("UPDATE own SET status = ?2, batch = NULL, item = NULL WHERE batch = ?1 AND status IN (1, 10)")?
-            .execute(params![batch, standing.code()])?;
+        let bytes: Option<Vec<u8>> = db.prepare_cached("SELECT bytes FROM batches WHERE n = ?1")?.query_row([batch], |row| row.get(0))?;
+        let positions = bytes.and_then(|bytes| Batch::from_bytes(&bytes).ok()).map(|batch| meta::encode(&batch.header.positions));
+        db.prepare_cached("UPDATE own SET status = ?2, batch = NULL, item = NULL, positions = coalesce(positions, ?3) WHERE batch = ?1 AND status IN (1, 10)")?
+            .execute(params![batch, standing.code(), positions])?;
         db.prepare_cached("UPDATE batches SET void = 1, held = 0 WHERE n = ?1")?.execute([batch])?;
     }
     Ok(())

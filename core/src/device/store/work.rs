@@ -247,7 +247,7 @@ impl Work<'_> {
         let rows = self
             .db
             .prepare_cached(&format!("SELECT {}, item FROM own WHERE batch = ?1 AND status IN (1, 6, 7, 8, 10) ORDER BY item", own::COLUMNS))?
-            .query_map([n], |row| Ok((OwnRow::read(row)?, row.get::<_, u32>(11)?)))?
+            .query_map([n], |row| Ok((OwnRow::read(row)?, row.get::<_, u32>(12)?)))?
             .collect::<Result<Vec<_>, _>>()?;
         for (row, item) in rows {
             match (row.standing, verdict.of(item)) {

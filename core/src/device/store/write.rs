@@ -7,7 +7,7 @@ use super::document::Document;
 use super::meta::{self, Identity};
 use super::observe::Touched;
 use super::own::{self, OwnRow, Standing};
-use super::{Context, Lease, Store, StoreError, project};
+use super::{Context, Lease, Store, StoreError, outbox, project};
 use crate::domain::action::{Action, ActionKind, Fields};
 use crate::domain::area::AreaCode;
 use crate::domain::case::{self, Case, RULES};
@@ -224,7 +224,7 @@ fn save(db: &Connection, store: &Store, context: &Context, doc: DocId, command: 
         None => return Err(SaveError::NoSuchRecord),
     };
     let (mut record, _) = document.record()?;
-    permit(identity, &record.read(), command).map_err(SaveError::Refused)?;
+    permit(identity, &areas(db, identity, doc)?, &record.read(), command).map_err(SaveError::Refused)?;
     let now_ms = context.now_ms;
     let Change { hash, raw } = record.write(identity.incarnation, command, now_ms.div_euclid(1000))?;
     let mut row = OwnRow {
@@ -239,6 +239,7 @@ fn save(db: &Connection, store: &Store, context: &Context, doc: DocId, command: 
         made_ms: now_ms,
         standing: Standing::New,
         attempt: 0,
+        positions: None,
     };
     row.n = row.insert(db)?;
     document.push_own(row);
@@ -255,8 +256,7 @@ fn state(db: &Connection, store: &Store, context: &Context, kind: FactKind, subj
         return Err(SaveError::ReportOnly);
     }
     let document = Document::find(db, subject)?.ok_or(SaveError::NoSuchRecord)?;
-    // A visit can be stated also where this version cannot read the household.
-    let area = document.record().map_or_else(|_| home(identity), |(record, _)| area_of(identity, &record.read()));
+    let area = area_of(db, identity, subject)?;
     let env = store.inner.env.as_ref();
     let stamp = env.stamp();
     let fact = Fact { id: FactId::new(stamp.wall_ms, random(env)), kind, subject: Some(subject), area: Some(area), at: stamp, body: Body::Held(body) };
@@ -275,6 +275,7 @@ fn state(db: &Connection, store: &Store, context: &Context, kind: FactKind, subj
         made_ms: stamp.wall_ms,
         standing: Standing::New,
         attempt: 0,
+        positions: None,
     }
     .insert(db)?;
     project::delivery(db, document.id, touched)?;
@@ -283,14 +284,14 @@ fn state(db: &Connection, store: &Store, context: &Context, kind: FactKind, subj
 }
 
 /// The words that the server would use.
-fn permit(identity: &Identity, content: &Content, command: &Command) -> Result<(), Refusal> {
-    let area = area_of(identity, content);
+fn permit(identity: &Identity, areas: &[AreaCode], content: &Content, command: &Command) -> Result<(), Refusal> {
+    let grant = &identity.grant;
     match command {
         Command::Act(actions) => {
             let opens = matches!(content, Content::Case(there) if there.is_empty());
-            actions.iter().try_for_each(|action| {
-                let area = action.fields.grid.filter(|_| opens).unwrap_or(area);
-                policy::may_act(&identity.grant, area, action)
+            actions.iter().try_for_each(|action| match action.fields.grid.filter(|_| opens) {
+                Some(grid) => policy::may_act(grant, grid, action),
+                None => anywhere(areas, |area| policy::may_act(grant, area, action)),
             })
         }
         Command::EditHousehold(edits) => {
@@ -298,23 +299,37 @@ fn permit(identity: &Identity, content: &Content, command: &Command) -> Result<(
                 HouseholdEdit::Create(fields) => household::text(fields, "grid").and_then(|grid| grid.parse().ok()),
                 _ => None,
             });
-            edits.iter().try_for_each(|edit| policy::may_edit(&identity.grant, created.unwrap_or(area), edit))
+            edits.iter().try_for_each(|edit| match created {
+                Some(grid) => policy::may_edit(grant, grid, edit),
+                None => anywhere(areas, |area| policy::may_edit(grant, area, edit)),
+            })
         }
     }
 }
 
-/// The area that a record lies in as far as the phone can tell: its grid, or else where its author works.
-pub(super) fn area_of(identity: &Identity, content: &Content) -> AreaCode {
-    let grid = match content {
-        Content::Case(actions) => actions.values().filter_map(|action| action.fields.grid).next_back(),
-        Content::Household(household) => household.text("grid").and_then(|grid| grid.parse().ok()),
-    };
-    grid.unwrap_or_else(|| home(identity))
+/// What is allowed in one of the areas is allowed; otherwise the word of the first counts.
+fn anywhere(areas: &[AreaCode], allowed: impl Fn(AreaCode) -> Result<(), Refusal>) -> Result<(), Refusal> {
+    let mut found = areas.iter().map(|area| allowed(*area));
+    let first = found.next().unwrap_or(Err(Refusal::OutOfScope));
+    if first == Err(Refusal::OutOfScope) && found.any(|allowed| allowed.is_ok()) { Ok(()) } else { first }
 }
 
-/// Where the device's person works.
-fn home(identity: &Identity) -> AreaCode {
-    identity.grant.scopes.first().copied().unwrap_or_else(|| "61".parse().expect("a province code"))
+/// The areas that a record lies in as far as the phone can tell: its own, and those whose streams hold it. Until its author reads that it left one of them,
+/// what he writes is judged there too.
+fn areas(db: &Connection, identity: &Identity, doc: DocId) -> Result<Vec<AreaCode>, StoreError> {
+    let mut areas = vec![area_of(db, identity, doc)?];
+    let holding = db
+        .prepare_cached("SELECT s.area FROM held h JOIN streams s USING (stream) WHERE h.item = ?1 AND s.area IS NOT NULL")?
+        .query_map([doc.as_bytes()], |row| row.get::<_, String>(0))?
+        .collect::<Result<Vec<_>, _>>()?;
+    areas.extend(holding.iter().filter_map(|area| area.parse::<AreaCode>().ok()));
+    Ok(areas)
+}
+
+/// The area of a record: its grid, or else where its author works.
+fn area_of(db: &Connection, identity: &Identity, doc: DocId) -> Result<AreaCode, StoreError> {
+    let home = || identity.grant.scopes.first().copied().unwrap_or_else(|| "61".parse().expect("a province code"));
+    Ok(outbox::grid_of(db, doc)?.unwrap_or_else(home))
 }
 
 fn creates(command: &Command) -> bool {

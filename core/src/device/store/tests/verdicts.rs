@@ -6,7 +6,7 @@ use crate::domain::fact::{Visit, VisitKind, VisitResult};
 use crate::domain::policy::Refusal;
 use crate::domain::server_fact::Received;
 use crate::domain::time::Interval;
-use crate::wire::entry::Leave;
+use crate::wire::entry::{Entry, Leave};
 
 #[test]
 fn a_refused_edit_stays_visible_and_what_stood_on_it_is_done_again_once() {
@@ -74,6 +74,50 @@ fn while_a_rebuild_is_pending_nothing_is_sealed_and_saving_goes_on() {
     assert_eq!(field(&a, saved.doc, "phone").as_deref(), Some("13900000001"));
     assert_eq!(field(&a, saved.doc, "tenure").as_deref(), Some("租住"));
     assert_eq!(a.store.status().unwrap().unsent, 0);
+}
+
+#[test]
+fn what_is_typed_while_a_rebuild_is_pending_is_judged_by_what_had_been_read_then() {
+    let (mut town, (a, da), (b, db)) = pair();
+    let case = b.report("路灯不亮");
+    town.sync(&b, db);
+    let (saved, _) = a.household("民主街5号", "张三", "13812348000");
+    town.sync(&a, da);
+    let refused = a.set(saved.doc, "note", "不该写的");
+    a.store.prepare(Prepare::default()).unwrap();
+    a.set(saved.doc, "tenure", "租住");
+    let second = a.store.prepare(Prepare::default()).unwrap();
+    // The first answer brings the first verdict alone; the second the other one, and that the case has left.
+    let mut judge = refusing(refused.edit);
+    town.page = 1;
+    let answer = town.answer(da, &second.bytes, &mut judge);
+    a.store.apply(&answer).unwrap();
+    let read = a.store.status().unwrap().streams;
+    let typed = a.supplement(case.doc, "已设围挡");
+    let by = FactId::from_bytes(town.id());
+    let grid = town.grid.id;
+    town.push(grid, Entry::Leave(Leave { doc: case.doc, by }));
+    town.moved.push(case.doc);
+    town.page = 1_000;
+    let third = a.store.prepare(Prepare::default()).unwrap();
+    assert!(a.store.status().unwrap().rebuilding);
+    let answer = town.answer(da, &third.bytes, &mut judge);
+    a.store.apply(&answer).unwrap();
+    a.set(saved.doc, "language", "羌语");
+    assert!(!a.store.status().unwrap().rebuilding);
+
+    let sealed: Vec<Batch> = a.store.prepare(Prepare::default()).unwrap().request.batches.iter().map(|sealed| Batch::from_bytes(&sealed.0).unwrap()).collect();
+    let of = |edit: Hash| {
+        let carries = |batch: &&Batch| batch.items.iter().any(|item| matches!(item, Item::Change(change) if change.edit_id() == edit));
+        let batch = sealed.iter().find(carries).unwrap();
+        (batch.header.seq, batch.header.positions.iter().find(|position| position.stream == grid).unwrap().seq)
+    };
+    let then = read.iter().find(|row| row.stream == grid).unwrap().seq;
+    assert_eq!(of(typed.edit), (1, then));
+    assert!(sealed.iter().skip(1).all(|batch| batch.header.positions > sealed[0].header.positions), "what was typed after that says so");
+    town.sync_judged(&a, da, &mut judge);
+    assert_eq!((standing(&a, typed.edit), a.store.status().unwrap().unsent), (Standing::Received, 0));
+    assert!(a.store.case(case.doc).unwrap().is_none(), "and then it goes");
 }
 
 #[test]

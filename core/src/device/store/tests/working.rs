@@ -312,3 +312,22 @@ fn no_list_of_cases_is_sorted_to_be_shown() {
         }
     }
 }
+
+#[test]
+fn a_case_that_is_to_go_to_another_grid_can_be_written_on_until_it_has_left() {
+    let (mut town, (a, da), _) = pair();
+    let desk = Phone::new(3);
+    let ddesk = town.enrol(&desk, Role::TownDispatcher);
+    // Many, as an action's id decides nothing.
+    let cases: Vec<DocId> = (0..8).map(|n| a.report(&format!("第{n}处")).doc).collect();
+    town.sync(&a, da);
+    town.sync(&desk, ddesk);
+    for case in &cases {
+        desk.store.act(Some(*case), ActionKind::Edit, Fields { grid: Some("610702001001002".parse().unwrap()), ..Fields::default() }).unwrap();
+    }
+    town.sync(&desk, ddesk);
+    town.sync(&a, da);
+    for case in cases {
+        a.supplement(case, "已设围挡");
+    }
+}
