@@ -1,10 +1,6 @@
-//! A batch as received: what reads, writes back to bytes that read the same.
 #![no_main]
 
-use fieldgrid_core::wire::batch::Batch;
+#[path = "../../core/tests/targets/mod.rs"]
+mod targets;
 
-libfuzzer_sys::fuzz_target!(|input: &[u8]| {
-    if let Ok(batch) = Batch::from_bytes(input) {
-        assert_eq!(Batch::from_bytes(&batch.to_bytes()).as_ref(), Ok(&batch));
-    }
-});
+libfuzzer_sys::fuzz_target!(|input: &[u8]| { targets::batch(input); });

@@ -1,9 +1,6 @@
-//! An area pack as downloaded.
 #![no_main]
 
-use fieldgrid_core::wire::pack::Pack;
-use fieldgrid_core::wire::suite::{KeyPair, Signer};
+#[path = "../../core/tests/targets/mod.rs"]
+mod targets;
 
-libfuzzer_sys::fuzz_target!(|input: &[u8]| {
-    let _ = Pack::from_file(input, &KeyPair::from_secret(&[7; 32]).public());
-});
+libfuzzer_sys::fuzz_target!(|input: &[u8]| { targets::pack(input); });
