@@ -1,9 +1,13 @@
 package org.fieldgrid.sample
 
+import android.content.Intent
 import java.io.File
+import java.time.Duration
 import kotlin.concurrent.thread
 import kotlin.test.AfterTest
+import kotlin.test.BeforeTest
 import kotlin.test.Test
+import kotlin.test.assertEquals
 import kotlin.test.assertTrue
 import kotlinx.coroutines.async
 import kotlinx.coroutines.MainScope
@@ -14,7 +18,9 @@ import org.fieldgrid.ffi.categories
 import org.junit.Rule
 import org.junit.rules.TemporaryFolder
 import org.junit.runner.RunWith
+import org.robolectric.Robolectric
 import org.robolectric.RobolectricTestRunner
+import org.robolectric.RuntimeEnvironment
 import org.robolectric.Shadows.shadowOf
 import org.robolectric.annotation.Config
 
@@ -26,6 +32,9 @@ class MainThreadTest {
     val folder = TemporaryFolder()
 
     private lateinit var engine: Fieldgrid
+
+    @BeforeTest
+    fun open() = thread { engine = runBlocking { Fieldgrid.open(OpenOptions(File(folder.root, "fieldgrid.db"), ByteArray(32))) } }.join()
 
     @AfterTest
     fun close() = engine.close()
@@ -54,16 +63,37 @@ class MainThreadTest {
         assertTrue(held.isEmpty(), held.joinToString("\n\n"))
     }
 
-    private fun watched(work: () -> Unit): List<MainThreadWatch.Held> {
-        thread { engine = runBlocking { Fieldgrid.open(OpenOptions(File(folder.root, "fieldgrid.db"), ByteArray(32))) } }.join()
-        return MainThreadWatch().use { watch ->
-            work()
-            watch.close()
-            watch.held()
+    @Test
+    fun `a screen that waits is seen`() {
+        TestApp.engine = { _, _ -> Fake() }
+        val app = RuntimeEnvironment.getApplication() as TestApp
+        TestApp.clock = { NOON }
+        thread { runBlocking { app.phone.unlock("246810".toCharArray()) } }.join()
+        fun show(hold: () -> Unit): List<MainThreadWatch.Held> {
+            var asked = 0
+            // A screen with a due time asks what time it is.
+            TestApp.clock = {
+                if (asked++ == 0) hold()
+                NOON
+            }
+            return watched {
+                Robolectric.buildActivity(TodayActivity::class.java, Intent(app, TodayActivity::class.java)).setup()
+                shadowOf(android.os.Looper.getMainLooper()).idleFor(Duration.ofSeconds(1))
+            }.also { assertTrue(asked > 0) }
         }
+        show {}
+        assertEquals(emptyList(), show {})
+        assertTrue(show { Thread.sleep(TOO_LONG_MS) }.any { it.ms > TOO_LONG_MS / 2 })
+    }
+
+    private fun watched(work: () -> Unit): List<MainThreadWatch.Held> = MainThreadWatch().use { watch ->
+        work()
+        watch.close()
+        watch.held()
     }
 
     private companion object {
         const val CALLS = 1_000
+        const val TOO_LONG_MS = 30L
     }
 }

@@ -1,16 +1,20 @@
 package org.fieldgrid.sample
 
+import java.io.File
 import java.lang.management.ManagementFactory
 import java.util.concurrent.TimeUnit.MILLISECONDS
 import java.util.concurrent.locks.LockSupport
 import kotlin.concurrent.thread
+import org.fieldgrid.RunQueue
 
 /**
- * Watches the main thread: twice in a millisecond it looks at what is on its stack, and takes the time during which the engine, or a wait for anything
- * but the looper's next message, stays on it.
+ * Watches the main thread: twice in a millisecond it looks at what is on its stack, and takes the time during which it stays there
  *
- * It needs no help of what it watches, so nothing can be called around it: not a blocking call that was forgotten, not a `runBlocking`, not the engine's
- * own code in a callback.
+ * - in the engine, or in a coroutine that is waited for in place: what it computes, and what it waits;
+ * - in the sample's own code, and in the framework where the sample has called it: what it waits, whether it sleeps or waits for a lock. What they compute says
+ *   nothing of a phone: here Robolectric interprets the framework, and the first of everything is loaded.
+ *
+ * It needs no help of what it watches, so nothing can be called around it. That a busy machine gave the thread no processor counts for nobody.
  */
 class MainThreadWatch(private val main: Thread = Thread.currentThread()) : AutoCloseable {
     /** The main thread was held for [ms]; the stack says where. */
@@ -18,7 +22,11 @@ class MainThreadWatch(private val main: Thread = Thread.currentThread()) : AutoC
         override fun toString() = "%.1f ms\n%s".format(ms, stack.take(STACK).joinToString("\n") { "    at $it" })
     }
 
+    private enum class Holder { ENGINE, SAMPLE }
+
     private val found = mutableListOf<Held>()
+    private val queue = RunQueue()
+    private val tests = HashMap<String, Boolean>()
 
     @Volatile
     private var running = true
@@ -45,15 +53,19 @@ class MainThreadWatch(private val main: Thread = Thread.currentThread()) : AutoC
         var stack: List<StackTraceElement> = emptyList()
         var lookedAt = System.nanoTime()
         var cpuThen = threads.getThreadCpuTime(main.id)
+        var queuedThen = queue.nanos
         while (running) {
             val frames = main.stackTrace.asList()
-            val waits = main.state != Thread.State.RUNNABLE || frames.firstOrNull()?.isNativeMethod == true
+            val state = main.state
             val now = System.nanoTime()
             val cpu = threads.getThreadCpuTime(main.id)
+            val queued = queue.nanos
             looks++
-            if (frames.any(::holds) && frames.none(::loads)) {
-                // A thread that could run and was not let to, on a busy machine, is held by nobody.
-                if (seen++ > 0) held += if (waits) now - lookedAt else cpu - cpuThen
+            val holder = holder(frames)
+            val blocked = state != Thread.State.RUNNABLE
+            if (holder == Holder.ENGINE || holder == Holder.SAMPLE && blocked) {
+                val waits = blocked || frames.first().isNativeMethod
+                if (seen++ > 0) held += if (waits) (now - lookedAt - (queued - queuedThen)).coerceAtLeast(0) else cpu - cpuThen
                 stack = frames
             } else if (seen > 0) {
                 report(held, seen, stack)
@@ -62,6 +74,7 @@ class MainThreadWatch(private val main: Thread = Thread.currentThread()) : AutoC
             }
             lookedAt = now
             cpuThen = cpu
+            queuedThen = queued
             LockSupport.parkNanos(PERIOD_NANOS)
         }
         report(held, seen, stack)
@@ -73,18 +86,32 @@ class MainThreadWatch(private val main: Thread = Thread.currentThread()) : AutoC
         if (seen > 2 && ms > LONGEST_MS) synchronized(found) { found += Held(ms, stack) }
     }
 
-    private fun holds(frame: StackTraceElement): Boolean = ENGINE.any(frame.className::startsWith) && NOT_IT.none(frame.className::startsWith)
+    /** Who of engine and sample is at work: the innermost, where a test's stand-in is whoever calls it. */
+    private fun holder(frames: List<StackTraceElement>): Holder? {
+        // Robolectric rewrites each class when it is first used, for many milliseconds. A phone's classes lie ready.
+        if (frames.any { it.className == "java.lang.ClassLoader" }) return null
+        for (frame in frames) {
+            val name = frame.className
+            when {
+                isTest(name) -> Unit
+                name.startsWith(SAMPLE) -> return Holder.SAMPLE
+                ENGINE.any(name::startsWith) -> return Holder.ENGINE
+            }
+        }
+        return null
+    }
 
-    /** Robolectric rewrites each class when it is first used, for many milliseconds. A phone's classes lie ready. */
-    private fun loads(frame: StackTraceElement): Boolean = frame.className == "java.lang.ClassLoader"
+    /** Tests are in the sample's package too; and no phone waits for the server's process. */
+    private fun isTest(name: String) = name.startsWith(TOWN) ||
+        name.startsWith(SAMPLE) && tests.getOrPut(name) { File(TESTS, name.substringBefore("\$\$Lambda").replace('.', '/') + ".class").exists() }
 
     companion object {
         const val LONGEST_MS = 5.0
         private const val PERIOD_NANOS = 500_000L
         private const val STACK = 25
-
-        /** The sample itself, and the server's process, which no phone waits for. */
-        private val NOT_IT = listOf("org.fieldgrid.sample.", "org.fieldgrid.Town")
+        private const val SAMPLE = "org.fieldgrid.sample."
+        private const val TOWN = "org.fieldgrid.Town"
+        private const val TESTS = "target/test-classes"
 
         /** The engine's Kotlin and what calls into Rust; a coroutine that is waited for in place. */
         private val ENGINE = listOf("org.fieldgrid.", "uniffi.", "com.sun.jna.", "kotlinx.coroutines.BlockingCoroutine")
