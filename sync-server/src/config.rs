@@ -16,6 +16,7 @@ use toml::de::{DeTable, DeValue};
 use crate::command::Cli;
 use crate::http::{Limits, Options, Tls, TlsError};
 use crate::telemetry::logs::{self, LogFormat};
+use crate::town::{Quota, TownOptions};
 
 /// Settings of every command.
 #[derive(Debug, Clone, Args)]
@@ -67,8 +68,8 @@ pub struct Serving {
     /// Requests worked on at once; more wait five seconds for their turn and are then told when to come back.
     #[arg(long, value_name = "N", env = "FIELDGRID_IN_FLIGHT", default_value_t = 64, value_parser = count(1..=4096))]
     pub in_flight: usize,
-    /// Memory for request bodies that are being received, MiB.
-    #[arg(long, value_name = "MIB", env = "FIELDGRID_BODY_MEMORY", default_value_t = 256, value_parser = count(8..=65_536))]
+    /// Memory for request bodies, from their first byte to the answer, what they unpack to included, MiB.
+    #[arg(long, value_name = "MIB", env = "FIELDGRID_BODY_MEMORY", default_value_t = 256, value_parser = count(32..=65_536))]
     pub body_memory: usize,
     /// Event streams open at once. Each is a connection: raise the limit of open files with it.
     #[arg(long, value_name = "N", env = "FIELDGRID_EVENT_STREAMS", default_value_t = 10_000, value_parser = count(0..=1_000_000))]
@@ -76,6 +77,12 @@ pub struct Serving {
     /// Attempts from one address in a minute to enrol, or to open the console.
     #[arg(long, value_name = "N", env = "FIELDGRID_ENROLMENTS_A_MINUTE", default_value_t = 20, value_parser = count(1..=100_000))]
     pub enrolments_a_minute: usize,
+    /// Changes and facts that one phone may bring at once or in an hour; beyond it, it is told when to come again and keeps them. A hard evening is 150.
+    #[arg(long, value_name = "N", env = "FIELDGRID_ITEMS_AN_HOUR", default_value_t = 20_000, value_parser = count(1_000..=100_000_000))]
+    pub items_an_hour: usize,
+    /// Work that one phone may bring at once or in an hour, MiB. A hard evening is 30 KB.
+    #[arg(long, value_name = "MIB", env = "FIELDGRID_MIB_AN_HOUR", default_value_t = 128, value_parser = count(16..=1_000_000))]
+    pub mib_an_hour: usize,
     /// Ask for this bearer token on /metrics; without it /metrics answers everyone.
     #[arg(long, value_name = "TOKEN", env = "FIELDGRID_METRICS_TOKEN", hide_env_values = true)]
     pub metrics_token: Option<String>,
@@ -156,6 +163,13 @@ impl Serving {
         let mut names: Vec<String> = ["localhost", "127.0.0.1", "::1", host.trim_matches(['[', ']'])].map(str::to_owned).into();
         names.dedup();
         Tls::self_signed(&common.data, names).map(Some)
+    }
+
+    /// How the town is run.
+    #[must_use]
+    pub fn town(&self) -> TownOptions {
+        let quota = Quota { items: u32::try_from(self.items_an_hour).unwrap_or(u32::MAX), bytes: (self.mib_an_hour as u64) << 20 };
+        TownOptions { quota, ..TownOptions::default() }
     }
 
     /// What the HTTP side is set up with.

@@ -236,7 +236,7 @@ fn refused_in_the_middle(member: &mut Phone) -> (fieldgrid_core::domain::id::Doc
     let mut action = member.action(doc, ActionKind::Supplement, Fields { text: Some("补充".into()), ..Fields::default() });
     action.author.org = Some(fieldgrid_core::domain::id::OrgId::new(1, [9; 10]));
     let refused = member.write(doc, &Command::Act(vec![action]));
-    let on_top = member.act(doc, ActionKind::Supplement, Fields { text: Some("再补充".into()), ..Fields::default() });
+    let on_top = member.supplement(doc, "再补充");
     (doc, first, refused, on_top)
 }
 
@@ -269,85 +269,6 @@ async fn what_stands_on_a_refused_change_is_stranded_and_redone_once() {
     member.sync(&world.town, from_ref(&batch)).await;
     assert_eq!(member.verdicts(&batch), [Verdict::AlreadyHeld]);
     assert_eq!(world.town.case(doc).unwrap().unwrap().row.actions, 2);
-}
-
-#[tokio::test]
-async fn a_change_waits_for_what_it_depends_on() {
-    let world = World::new().await;
-    let mut author = world.phone(Role::GridMember, GRID).await;
-    let mut reader = world.phone(Role::GridMember, GRID).await;
-    let (doc, first) = author.report(Some(GRID));
-    // The reader got the report by a bundle, not by the server.
-    reader.records.insert(doc, author.records[&doc].clone());
-    let supplement = reader.act(doc, ActionKind::Supplement, Fields { text: Some("补充".into()), ..Fields::default() });
-    let early = reader.changes(vec![supplement]);
-    reader.sync(&world.town, from_ref(&early)).await;
-    assert_eq!(reader.verdicts(&early), [Verdict::Waiting(first.change_hash())]);
-
-    let batch = author.changes(vec![first]);
-    author.sync(&world.town, &[batch]).await;
-    reader.sync(&world.town, &[]).await;
-    assert_eq!(reader.verdicts(&early), [Verdict::Accepted], "the verdict follows");
-    author.sync(&world.town, &[]).await;
-    assert_eq!(author.actions(doc).len(), 2);
-}
-
-#[tokio::test]
-async fn what_waits_for_several_is_let_in_with_the_last_whatever_their_order() {
-    let world = World::new().await;
-    let mut phones = Vec::new();
-    for _ in 0..4 {
-        phones.push(world.phone(Role::GridMember, GRID).await);
-    }
-    let [one, two, three, four] = &mut phones[..] else { unreachable!("four phones") };
-    // Which of two missing ones is named first depends on their hashes: of six documents, some have it the one way and some the other.
-    for n in 0..6 {
-        let (doc, report) = one.report(Some(GRID));
-        let batch = one.changes(vec![report]);
-        one.sync(&world.town, &[batch]).await;
-        let text = |who: &str| Fields { text: Some(format!("{who}{n}")), ..Fields::default() };
-        let base = one.records[&doc].clone();
-        two.records.insert(doc, base);
-        let first = one.act(doc, ActionKind::Supplement, text("一"));
-        let second = two.act(doc, ActionKind::Supplement, text("二"));
-        // Three has two's word and four everyone's, but not by the server.
-        three.records.insert(doc, two.records[&doc].clone());
-        let third = three.act(doc, ActionKind::Supplement, text("三"));
-        let mut all = three.records[&doc].clone();
-        all.apply([first.raw.as_slice()]).unwrap();
-        four.records.insert(doc, all);
-        let last = four.act(doc, ActionKind::Supplement, text("四"));
-
-        let [last, third, first, second] = [four.changes(vec![last]), three.changes(vec![third]), one.changes(vec![first]), two.changes(vec![second])];
-        for (phone, batch) in [(&mut *four, &last), (&mut *three, &third)] {
-            phone.sync(&world.town, from_ref(batch)).await;
-            assert!(matches!(phone.verdicts(batch)[..], [Verdict::Waiting(_)]));
-        }
-        one.sync(&world.town, &[first]).await;
-        two.sync(&world.town, &[second]).await;
-        for (phone, batch) in [(&mut *three, &third), (&mut *four, &last)] {
-            phone.sync(&world.town, &[]).await;
-            assert_eq!(phone.verdicts(batch), [Verdict::Accepted], "document {n}");
-        }
-    }
-}
-
-#[tokio::test]
-async fn what_stands_on_something_that_the_same_request_releases_is_let_in_with_it() {
-    let world = World::new().await;
-    let mut one = world.phone(Role::GridMember, GRID).await;
-    let mut two = world.phone(Role::GridMember, GRID).await;
-    let (doc, report) = one.report(Some(GRID));
-    two.records.insert(doc, one.records[&doc].clone());
-    let answer = two.act(doc, ActionKind::Supplement, Fields { text: Some("二".into()), ..Fields::default() });
-    one.records.insert(doc, two.records[&doc].clone());
-    let last = one.act(doc, ActionKind::Supplement, Fields { text: Some("一".into()), ..Fields::default() });
-    let early = two.changes(vec![answer]);
-    two.sync(&world.town, from_ref(&early)).await;
-    assert!(matches!(two.verdicts(&early)[..], [Verdict::Waiting(_)]));
-    let batches = [one.changes(vec![report]), one.changes(vec![last])];
-    one.sync(&world.town, &batches).await;
-    assert_eq!(batches.each_ref().map(|batch| one.verdicts(batch)), [[Verdict::Accepted], [Verdict::Accepted]]);
 }
 
 #[tokio::test]
@@ -397,7 +318,7 @@ async fn a_rider_holds_his_own_words_and_nothing_else() {
     let accepted = desk.act(doc, ActionKind::Accept, accept(Some(OTHER_GRID)));
     let batch = desk.changes(vec![accepted]);
     desk.sync(&world.town, &[batch]).await;
-    let supplement = rider.act(doc, ActionKind::Supplement, Fields { text: Some("旁边还有一处".into()), ..Fields::default() });
+    let supplement = rider.supplement(doc, "旁边还有一处");
     let batch = rider.changes(vec![supplement]);
     rider.sync(&world.town, from_ref(&batch)).await;
     assert_eq!(rider.verdicts(&batch), [Verdict::Accepted]);
@@ -448,7 +369,7 @@ async fn a_decision_that_leaves_out_what_its_phone_was_given_is_stale() {
     member.sync(&world.town, &[batch]).await;
     desk.sync(&world.town, &[]).await;
     let blind = desk.action(doc, ActionKind::Accept, accept(Some(GRID)));
-    let supplement = member.act(doc, ActionKind::Supplement, Fields { text: Some("井盖下有燃气管".into()), ..Fields::default() });
+    let supplement = member.supplement(doc, "井盖下有燃气管");
     let batch = member.changes(vec![supplement]);
     member.sync(&world.town, &[batch]).await;
     desk.sync(&world.town, &[]).await;

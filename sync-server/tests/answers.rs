@@ -140,7 +140,7 @@ async fn a_restored_server_names_the_last_common_position() {
     let report = tokio::task::spawn_blocking(move || town.backup(&to)).await.unwrap().unwrap();
     assert!(report.verified.findings.is_empty() && report.verified.batches == 1 && report.size > 0);
 
-    let supplement = member.act(doc, ActionKind::Supplement, Fields { text: Some("补充".into()), ..Fields::default() });
+    let supplement = member.supplement(doc, "补充");
     let two = member.changes(vec![supplement]);
     let answer = member.sync(&world.town, from_ref(&two)).await;
     assert_eq!(answer.safe_through, Some(1), "the phone keeps what no backup covers");
@@ -154,7 +154,7 @@ async fn a_restored_server_names_the_last_common_position() {
         Phone::enrol(&restored, &world.env, code).await.unwrap()
     };
     other.sync(&restored, &[]).await;
-    let theirs = other.act(doc, ActionKind::Supplement, Fields { text: Some("恢复之后".into()), ..Fields::default() });
+    let theirs = other.supplement(doc, "恢复之后");
     let batch = other.changes(vec![theirs]);
     other.sync(&restored, &[batch]).await;
 

@@ -131,8 +131,8 @@ async fn of_a_revoked_device_an_administrator_lets_in_what_was_honest() {
     let world = World::new().await;
     let mut member = world.phone(Role::GridMember, GRID).await;
     let (doc, first) = member.report(Some(GRID));
-    let second = member.act(doc, ActionKind::Supplement, Fields { text: Some("伪造".into()), ..Fields::default() });
-    let third = member.act(doc, ActionKind::Supplement, Fields { text: Some("接着写".into()), ..Fields::default() });
+    let second = member.supplement(doc, "伪造");
+    let third = member.supplement(doc, "接着写");
     let batch = member.changes(vec![first, second, third]);
     world.town.revoke(member.device).await.unwrap();
     member.token = None;
@@ -145,23 +145,4 @@ async fn of_a_revoked_device_an_administrator_lets_in_what_was_honest() {
     let case = world.town.case(doc).unwrap().unwrap().case;
     assert_eq!(case.history.len(), 1);
     assert!(world.town.verify().unwrap().findings.is_empty());
-}
-
-#[tokio::test]
-async fn what_waited_when_its_author_was_revoked_is_kept_aside() {
-    let world = World::new().await;
-    let mut author = world.phone(Role::GridMember, GRID).await;
-    let mut reader = world.phone(Role::GridMember, GRID).await;
-    let (doc, first) = author.report(Some(GRID));
-    reader.records.insert(doc, author.records[&doc].clone());
-    let supplement = reader.act(doc, ActionKind::Supplement, Fields { text: Some("补充".into()), ..Fields::default() });
-    let early = reader.changes(vec![supplement]);
-    reader.sync(&world.town, from_ref(&early)).await;
-    assert_eq!(reader.verdicts(&early), [Verdict::Waiting(first.change_hash())]);
-    world.town.revoke(reader.device).await.unwrap();
-    let batch = author.changes(vec![first]);
-    author.sync(&world.town, &[batch]).await;
-    let phones = world.town.phones().unwrap();
-    assert_eq!(phones.iter().find(|phone| phone.device == reader.device).unwrap().quarantined, 1);
-    assert_eq!(world.town.case(doc).unwrap().unwrap().row.actions, 1);
 }

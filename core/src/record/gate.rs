@@ -8,9 +8,9 @@
 //! all, and applying, saving and reloading it are as safe as for a change of one's own. The fuzz loop in `core/tests/gate.rs` checks that.
 
 use std::borrow::Cow;
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
-use automerge::{Automerge, ChangeHash};
+use automerge::{Automerge, ChangeHash, ReadDoc};
 
 use super::chunk::{Chunk, Op};
 use super::genesis::Container;
@@ -18,6 +18,9 @@ use super::put::{Meaning, Put};
 use super::{ChangeInfo, Command, MANY_ACTIONS, Record, RecordKind, guarded, limits, reader, writer};
 use crate::domain::household::HouseholdEdit;
 use crate::domain::id::{ActionId, Hash, Incarnation};
+
+/// Changes that are taken one by one into what an author had seen. More of them are read together with all the rest.
+const MUCH: usize = 8;
 
 /// What the gate lets through.
 #[derive(Debug, Clone)]
@@ -99,7 +102,7 @@ pub fn admit(record: &Record, raw: &[u8], actor: Incarnation) -> Result<Admitted
         return Err(GateError::RecordFull(what));
     }
     let (command, actions) = command(record.kind(), &puts)?;
-    let stood = at(&record.doc, &chunk.info.deps).ok_or(GateError::Malformed("what it depends on cannot be read"))?;
+    let stood = at(record, &chunk.info.deps).ok_or(GateError::Malformed("what it depends on cannot be read"))?;
     stands(&stood, &record.doc, &puts)?;
     let (doc, made) = writer::commit(&stood, actor, &puts, chunk.time_s).ok_or(GateError::Malformed("Automerge does not take its values"))?;
     if made.raw_bytes() != raw {
@@ -107,18 +110,46 @@ pub fn admit(record: &Record, raw: &[u8], actor: Incarnation) -> Result<Admitted
     }
     let record = match stood {
         Cow::Borrowed(_) => record.grown(doc, &made),
-        Cow::Owned(_) => record.merged(made).ok_or(GateError::Malformed("it does not fit the document"))?,
+        Cow::Owned(_) => record.merged(made, doc).ok_or(GateError::Malformed("it does not fit the document"))?,
     };
     Ok(Admitted { info: chunk.info, command, actions, record })
 }
 
 /// The document as an author saw it whose change depends on these.
-fn at<'a>(doc: &'a Automerge, deps: &[Hash]) -> Option<Cow<'a, Automerge>> {
-    if doc.get_heads().iter().all(|head| deps.contains(&Hash(head.0))) {
+fn at<'a>(record: &'a Record, deps: &[Hash]) -> Option<Cow<'a, Automerge>> {
+    let doc = &record.doc;
+    let deps: Vec<_> = deps.iter().map(|dep| ChangeHash(dep.0)).collect();
+    if within(doc, &deps) {
         return Some(Cow::Borrowed(doc));
     }
-    let deps: Vec<_> = deps.iter().map(|dep| ChangeHash(dep.0)).collect();
-    guarded(|| doc.fork_at(&deps))?.ok().map(Cow::Owned)
+    let apart = guarded(|| gone_on(record.apart.as_deref()?, doc, &deps))?;
+    apart.map_or_else(|| guarded(|| doc.fork_at(&deps))?.ok(), Some).map(Cow::Owned)
+}
+
+/// Whether all of a document is in these and what they rest on.
+fn within(doc: &Automerge, deps: &[ChangeHash]) -> bool {
+    doc.get_heads().iter().all(|head| deps.contains(head))
+}
+
+/// `apart` with what else these of the document rest on; none when that is much, or when not all of `apart` is in it.
+fn gone_on(apart: &Automerge, doc: &Automerge, deps: &[ChangeHash]) -> Option<Automerge> {
+    let (mut next, mut beyond) = (deps.to_vec(), BTreeMap::new());
+    while let Some(hash) = next.pop() {
+        if beyond.contains_key(&hash) || apart.get_missing_deps(&[hash]).is_empty() {
+            continue;
+        }
+        if beyond.len() == MUCH {
+            return None;
+        }
+        let change = doc.get_change_by_hash(&hash)?;
+        next.extend(change.deps());
+        beyond.insert(hash, change);
+    }
+    let mut apart = apart.clone();
+    if !beyond.is_empty() {
+        apart.apply_changes(beyond.into_values().collect::<Vec<_>>()).ok()?;
+    }
+    within(&apart, deps).then_some(apart)
 }
 
 /// Whether the record is where the change wants to be.

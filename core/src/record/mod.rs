@@ -17,6 +17,7 @@ mod writer;
 
 use std::collections::{BTreeMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
 use automerge::{Automerge, ChangeHash, ReadDoc};
 use minicbor::{Decode, Encode};
@@ -126,6 +127,9 @@ pub struct Record {
     sequences: BTreeMap<Incarnation, u64>,
     /// Bytes of its raw changes.
     bytes: usize,
+    /// The document as the author of the change last let in had it, who had not seen all of it. He goes on from there, and reading a document as of then costs
+    /// as much as loading it.
+    apart: Option<Arc<Automerge>>,
 }
 
 impl std::fmt::Debug for Record {
@@ -141,7 +145,7 @@ impl Record {
     /// [`RecordError::UnknownKind`].
     pub fn new(kind: RecordKind) -> Result<Self, RecordError> {
         let doc = genesis::document(kind).ok_or(RecordError::UnknownKind(kind))?;
-        Ok(Self { kind, doc: doc.clone(), sequences: BTreeMap::new(), bytes: 0 })
+        Ok(Self { kind, doc: doc.clone(), sequences: BTreeMap::new(), bytes: 0, apart: None })
     }
 
     /// Genesis and then these raw changes, in any order, as long as all they depend on is among them. Never panics: a change that makes
@@ -269,12 +273,12 @@ impl Record {
         if let Some(actor) = actor(change) {
             sequences.insert(actor, change.seq());
         }
-        Self { kind: self.kind, doc, sequences, bytes: self.bytes + change.raw_bytes().len() }
+        Self { kind: self.kind, doc, sequences, bytes: self.bytes + change.raw_bytes().len(), apart: self.apart.clone() }
     }
 
-    /// The record with one more change, whose dependencies are here; `None` when it does not fit.
-    fn merged(&self, change: automerge::Change) -> Option<Self> {
-        let mut next = self.clone();
+    /// The record with one more change, whose dependencies are here, and whose author has `apart`; `None` when it does not fit.
+    fn merged(&self, change: automerge::Change, apart: Automerge) -> Option<Self> {
+        let mut next = Self { apart: Some(Arc::new(apart)), ..self.clone() };
         next.take(vec![change]).ok()?;
         Some(next)
     }

@@ -219,6 +219,28 @@ fn a_fork_of_an_actor_is_unreadable_and_names_the_change() {
 }
 
 #[test]
+fn who_lags_behind_goes_on_and_reads_on() {
+    let (mut record, _) = household();
+    let (mut two, mut three) = (record.clone(), record.clone());
+    let main: Vec<Change> = (0..30).map(|n| record.write(phone(1), &set("note", &format!("主{n}")), AT).unwrap()).collect();
+    let raws = |of: &[Change]| of.iter().map(|change| change.raw.clone()).collect::<Vec<_>>();
+    for n in 0..24 {
+        // A little at a time, and once so much that it is read together with all the rest.
+        let read = if n < 18 { n / 3 } else { 28 };
+        two.apply(raws(&main[..read]).iter().map(Vec::as_slice)).unwrap();
+        let mut changes = vec![(phone(2), two.write(phone(2), &set("note", &format!("支{n}")), AT).unwrap())];
+        if n % 7 == 0 {
+            changes.push((phone(3), three.write(phone(3), &set("room", &format!("{n}")), AT).unwrap()));
+        }
+        for (actor, change) in changes {
+            record = gate::admit(&record, &change.raw, actor).unwrap().record;
+        }
+    }
+    let loaded = Record::load(record.kind(), raws(&record.changes()).iter().map(Vec::as_slice)).unwrap();
+    assert_eq!((loaded.heads(), loaded.read(), loaded.len()), (record.heads(), record.read(), 1 + 30 + 24 + 4));
+}
+
+#[test]
 fn what_a_newer_version_added_survives() {
     let (record, first) = household();
     let mut newer = Automerge::load(&record.save()).unwrap().with_actor(ActorId::from([7; 16]));

@@ -22,6 +22,16 @@ pub fn wrap(body: &[u8], level: i32) -> Vec<u8> {
     [&[PLAIN], body].concat()
 }
 
+/// How long a framed body is once it is unwrapped, as it says itself; 0 where [`unwrap`] would say why not.
+#[must_use]
+pub fn plain_len(framed: &[u8]) -> usize {
+    match framed.split_first() {
+        Some((&PLAIN, body)) => body.len(),
+        Some((&ZSTD, packed)) => plain_size(packed).ok().filter(|size| *size <= MAX_BODY_PLAIN).unwrap_or_default(),
+        _ => 0,
+    }
+}
+
 /// Unwraps a body.
 ///
 /// # Errors
@@ -42,9 +52,14 @@ pub fn unwrap(framed: &[u8]) -> Result<Vec<u8>, WireError> {
 /// # Errors
 /// [`WireError::TooLarge`] or [`WireError::Malformed`].
 pub fn unzstd(packed: &[u8], limit: usize) -> Result<Vec<u8>, WireError> {
-    let size = zstd::zstd_safe::get_frame_content_size(packed).ok().flatten().ok_or(WireError::Malformed("frame without its size"))?;
-    if size > limit as u64 {
+    let size = plain_size(packed)?;
+    if size > limit {
         return Err(WireError::TooLarge("decompressed body"));
     }
-    zstd::bulk::decompress(packed, size as usize).map_err(|_| WireError::Malformed("zstd"))
+    zstd::bulk::decompress(packed, size).map_err(|_| WireError::Malformed("zstd"))
+}
+
+fn plain_size(packed: &[u8]) -> Result<usize, WireError> {
+    let size = zstd::zstd_safe::get_frame_content_size(packed).ok().flatten().ok_or(WireError::Malformed("frame without its size"))?;
+    Ok(usize::try_from(size).unwrap_or(usize::MAX))
 }

@@ -1,28 +1,21 @@
 //! The transaction: what was judged becomes entries of streams.
 
-use std::collections::btree_map::Entry as Slot;
 use std::collections::{BTreeMap, BTreeSet};
 
-use fieldgrid_core::domain::area::{AreaCode, Level};
+use fieldgrid_core::domain::area::AreaCode;
 use fieldgrid_core::domain::fact::{Body, Fact, FactKind};
-use fieldgrid_core::domain::id::{ActionId, DocId, FactId, StreamId};
-use fieldgrid_core::domain::mask::{CaseProgress, HouseholdView};
-use fieldgrid_core::domain::server_fact::{CaseNumber, Instruction, Move, Received, StandsFor};
+use fieldgrid_core::domain::id::{ActionId, DocId, FactId, Hash, StreamId};
+use fieldgrid_core::domain::server_fact::{CaseNumber, Move, Received, StandsFor};
 use fieldgrid_core::domain::time::Interval;
 use fieldgrid_core::env::{Environment, random};
 use fieldgrid_core::wire::batch::Item;
-use fieldgrid_core::wire::entry::{Entry, Leave};
-use fieldgrid_core::wire::verdict::{BatchVerdict, Exception, Verdict};
+use fieldgrid_core::wire::entry::Leave;
 use minicbor::Encode;
 
 use super::Counts;
 use super::case::desk;
-use super::number::{self, day};
-use super::plan::{Admitted, DocPlan, FactPlan, Plan, Projection, Released, Target};
-use crate::store::{ActionRow, BatchRow, CaseRow, DocRow, DocStream, HouseholdRow, Origin, Payload, Read, Result, Standing, StoreError, StreamKey, Write};
-
-/// Name of the setting that says above which serial a day's case numbers go on after a restore: CBOR of (day, serial).
-pub(crate) const SERIAL_FLOOR: &str = "serial_floor";
+use super::plan::{Admitted, DocPlan, FactPlan, Plan, Projection, Target};
+use crate::store::{ActionRow, DocRow, DocStream, Origin, Payload, Read, Result, StoreError, StreamKey, Write};
 
 /// Ids of 32 bytes in one fact: about 8 KB, as an entry goes whole into every page that holds it.
 const IDS_PER_FACT: usize = 256;
@@ -39,33 +32,34 @@ pub(super) struct Applied {
 /// # Errors
 /// [`StoreError::Changed`] when a document or the outbox is not any more as it was judged.
 pub(super) fn apply(tx: &mut dyn Write, env: &dyn Environment, plan: &Plan) -> Result<Applied> {
-    waits_still(&*tx, plan)?;
+    stands_still(&*tx, plan)?;
     let (receipts, receiving) = (receipts(plan), BTreeMap::new());
     let mut work = Applying { tx, env, now_ms: env.wall_ms(), bumped: BTreeSet::new(), streams: BTreeMap::new(), receipts, receiving };
     work.lock(plan)?;
+    let changing: Vec<&DocPlan> = plan.changing().collect();
     let mut documents = work.documents(plan)?;
-    work.items(plan, &mut documents)?;
-    for (doc, open) in plan.docs.iter().zip(&mut documents) {
-        work.enter(doc, open)?;
+    work.items(plan, &changing, &mut documents)?;
+    for (doc, writing) in changing.iter().zip(&mut documents) {
+        work.enter(doc, writing)?;
     }
-    work.joined(plan, &documents)?;
+    work.joined(&changing, &documents)?;
     work.refused(plan)?;
-    for (doc, open) in plan.docs.iter().zip(&documents) {
-        work.project(doc, open)?;
-        work.leave(doc, open)?;
+    for (doc, writing) in changing.iter().zip(&documents) {
+        work.project(doc, writing)?;
+        work.leave(doc, writing)?;
     }
     let counts = work.verdicts(plan)?;
     Ok(Applied { bumped: work.bumped.into_iter().collect(), counts })
 }
 
 /// What waits is looked at again when its document changes. Had that happened since it was judged, it would wait for ever.
-fn waits_still(read: &dyn Read, plan: &Plan) -> Result<()> {
-    for (doc, heads) in &plan.unchanged {
-        if read.doc(*doc)?.map(|row| row.heads) != *heads {
+fn stands_still(read: &dyn Read, plan: &Plan) -> Result<()> {
+    for judged in plan.documents.iter().filter(|judged| judged.change.is_none()) {
+        if read.doc(judged.doc)?.map(|row| row.heads) != judged.heads {
             return Err(StoreError::Changed);
         }
     }
-    for held in &plan.held {
+    for held in plan.held() {
         if let (Some(doc), Some(missing)) = (held.doc, held.missing)
             && read.refused(doc, missing)?.is_some()
         {
@@ -99,19 +93,12 @@ pub(crate) fn stream_for(tx: &mut dyn Write, env: &dyn Environment, key: StreamK
     Ok(id)
 }
 
-/// The verdict that an entry holds.
-pub(crate) fn stored_verdict(read: &dyn Read, entry: i64) -> Result<BatchVerdict> {
-    let damaged = StoreError::Damaged("verdict");
-    let Entry::Fact(Fact { body: Body::Held(body), .. }) = read.entry(entry)? else { return Err(damaged) };
-    minicbor::decode(&body).map_err(|_| damaged)
-}
-
-struct Applying<'t> {
-    tx: &'t mut dyn Write,
-    env: &'t dyn Environment,
-    now_ms: i64,
+pub(super) struct Applying<'t> {
+    pub(super) tx: &'t mut dyn Write,
+    pub(super) env: &'t dyn Environment,
+    pub(super) now_ms: i64,
     bumped: BTreeSet<StreamId>,
-    streams: BTreeMap<StreamKey, StreamId>,
+    pub(super) streams: BTreeMap<StreamKey, StreamId>,
     /// By when they were received: the plan's actions.
     receipts: BTreeMap<i64, Receipt>,
     /// What each stream said last of when what follows was received.
@@ -130,7 +117,7 @@ struct Receipt {
 /// One interval for what came together: it holds each true time, and a claimed time is clamped into it.
 fn receipts(plan: &Plan) -> BTreeMap<i64, Receipt> {
     let mut receipts: BTreeMap<i64, Receipt> = BTreeMap::new();
-    for (_, Interval { earliest_ms, latest_ms }) in plan.docs.iter().flat_map(|doc| &doc.admitted).flat_map(|admitted| &admitted.actions) {
+    for (_, Interval { earliest_ms, latest_ms }) in plan.changing().flat_map(|doc| &doc.admitted).flat_map(|admitted| &admitted.actions) {
         let receipt = receipts.entry(*latest_ms).or_insert(Receipt { earliest_ms: *earliest_ms, entry: None });
         receipt.earliest_ms = receipt.earliest_ms.min(*earliest_ms);
     }
@@ -138,11 +125,11 @@ fn receipts(plan: &Plan) -> BTreeMap<i64, Receipt> {
 }
 
 /// A document while it is written.
-struct Writing {
+pub(super) struct Writing {
     /// The streams that its changes go to one by one: those it is in, or enters with its first change.
-    held: Vec<DocStream>,
+    pub(super) held: Vec<DocStream>,
     /// The streams it joins.
-    joins: Vec<StreamId>,
+    pub(super) joins: Vec<StreamId>,
     /// The streams it leaves, once everything else is written.
     leaves: Vec<StreamId>,
     /// The move that the leaves name.
@@ -156,13 +143,13 @@ struct Writing {
 impl Applying<'_> {
     /// Finds or makes every stream the plan touches, and locks them in the order of their ids.
     fn lock(&mut self, plan: &Plan) -> Result<()> {
-        let keys: BTreeSet<StreamKey> = plan.docs.iter().flat_map(DocPlan::keys).chain(plan.facts.iter().flat_map(FactPlan::keys)).collect();
+        let keys: BTreeSet<StreamKey> = plan.changing().flat_map(DocPlan::keys).chain(plan.facts.iter().flat_map(FactPlan::keys)).collect();
         for key in keys {
             let id = stream_for(self.tx, self.env, key)?;
             self.streams.insert(key, id);
         }
         let mut ids: BTreeSet<StreamId> = self.streams.values().copied().collect();
-        for doc in &plan.docs {
+        for doc in plan.changing() {
             ids.extend(self.tx.streams_of(doc.doc)?.into_iter().map(|at| at.stream));
             ids.extend(doc.admitted.iter().filter(|admitted| admitted.sender.reads_own()).map(|admitted| admitted.sender.stream));
             if let Projection::Case { reporter: Some((stream, _)), .. } = &doc.projection {
@@ -172,28 +159,29 @@ impl Applying<'_> {
         for fact in &plan.facts {
             ids.extend(fact.streams.iter().filter_map(|target| if let Target::Own(stream) = target { Some(*stream) } else { None }));
         }
-        for (doc, ..) in &plan.stands_for {
-            ids.extend(self.tx.streams_of(*doc)?.into_iter().map(|at| at.stream));
+        for judged in plan.documents.iter().filter(|judged| !judged.stands_for.is_empty()) {
+            ids.extend(self.tx.streams_of(judged.doc)?.into_iter().map(|at| at.stream));
         }
         ids.extend(plan.batches.iter().map(|(placed, _)| placed.sender.stream));
-        ids.extend(plan.released.iter().map(|released| released.stream));
+        ids.extend(plan.released().map(|released| released.stream));
         ids.extend(plan.forked.map(|(_, stream)| stream));
         self.tx.lock_streams(&ids.into_iter().collect::<Vec<_>>())
     }
 
     /// Writes the documents' rows first: whoever lost a race finds out before anything else is done.
     fn documents(&mut self, plan: &Plan) -> Result<Vec<Writing>> {
-        plan.docs.iter().map(|doc| self.document(doc)).collect()
+        let changing = plan.documents.iter().filter_map(|judged| Some((judged.heads.as_deref(), judged.change.as_ref()?)));
+        changing.map(|(expected, doc)| self.document(expected, doc)).collect()
     }
 
-    fn document(&mut self, plan: &DocPlan) -> Result<Writing> {
+    fn document(&mut self, expected: Option<&[Hash]>, plan: &DocPlan) -> Result<Writing> {
         let DocPlan { doc, kind, area, heads, changes, author, .. } = plan;
         let row = DocRow { id: *doc, kind: *kind, area: *area, heads: heads.clone(), changes: *changes, author: *author };
-        self.tx.put_doc(&row, plan.expected.as_deref())?;
+        self.tx.put_doc(&row, expected)?;
         // A kind that this version does not know is left where it is.
         let known = !matches!(plan.projection, Projection::None);
         let wanted: Vec<StreamId> = plan.streams.iter().filter_map(|key| self.streams.get(key).copied()).collect();
-        if plan.expected.is_none() {
+        if expected.is_none() {
             let held = wanted.into_iter().map(|stream| DocStream { stream, joined: 0, through: 0, left: None }).collect();
             return Ok(Writing { held, joins: Vec::new(), leaves: Vec::new(), by: None, entries: Vec::new(), new: true });
         }
@@ -204,12 +192,12 @@ impl Applying<'_> {
     }
 
     /// The accepted items, in the order in which they were sent.
-    fn items(&mut self, plan: &Plan, documents: &mut [Writing]) -> Result<()> {
+    fn items(&mut self, plan: &Plan, changing: &[&DocPlan], documents: &mut [Writing]) -> Result<()> {
         let mut order: Vec<(Origin, usize, usize)> = Vec::new();
-        for (d, doc) in plan.docs.iter().enumerate() {
+        for (d, doc) in changing.iter().enumerate() {
             order.extend(doc.admitted.iter().enumerate().map(|(a, admitted)| (admitted.origin, d, a)));
         }
-        let facts = plan.docs.len();
+        let facts = changing.len();
         order.extend(plan.facts.iter().enumerate().map(|(f, fact)| (fact.origin, facts, f)));
         // By place in the outbox; a document's own order is kept because it is the outbox's, and what waited comes after what it waited for.
         let rank = |origin: &Origin| {
@@ -217,7 +205,7 @@ impl Applying<'_> {
         };
         order.sort_by_key(|(origin, d, a)| rank(origin).map_or((usize::MAX, 0, *d, *a), |batch| (batch, origin.item, *d, *a)));
         for (_, d, i) in order {
-            match (plan.docs.get(d), documents.get_mut(d)) {
+            match (changing.get(d), documents.get_mut(d)) {
                 (Some(doc), Some(writing)) => self.change(doc, &doc.admitted[i], writing)?,
                 _ => self.fact(&plan.facts[i])?,
             }
@@ -307,8 +295,8 @@ impl Applying<'_> {
     }
 
     /// What the streams that documents join are told beside their histories.
-    fn joined(&mut self, plan: &Plan, documents: &[Writing]) -> Result<()> {
-        for (doc, writing) in plan.docs.iter().zip(documents) {
+    fn joined(&mut self, changing: &[&DocPlan], documents: &[Writing]) -> Result<()> {
+        for (doc, writing) in changing.iter().zip(documents) {
             for stream in &writing.joins {
                 let mut by_receipt: BTreeMap<i64, (i64, Vec<ActionId>)> = BTreeMap::new();
                 for row in self.tx.actions(doc.doc)? {
@@ -325,8 +313,8 @@ impl Applying<'_> {
                 if let Some(number) = self.tx.case(doc.doc)?.and_then(|case| case.number) {
                     self.state(FactKind::CaseNumber, Some(doc.doc), &CaseNumber { number }, &[*stream])?;
                 }
-                let stand_in = self.tx.stands_for(doc.doc)?.into_iter().collect();
-                self.stands_for(doc.doc, stand_in, &[*stream])?;
+                let stand_in: Vec<_> = self.tx.stands_for(doc.doc)?.into_iter().collect();
+                self.stands_for(doc.doc, &stand_in, &[*stream])?;
             }
         }
         Ok(())
@@ -334,22 +322,22 @@ impl Applying<'_> {
 
     /// What is not in its document, and what stands in for it.
     fn refused(&mut self, plan: &Plan) -> Result<()> {
-        for ((doc, change), (item, why)) in &plan.missing {
-            self.tx.insert_refused(*doc, *change, *item, *why)?;
-        }
-        let mut by_case: BTreeMap<DocId, Vec<(ActionId, Vec<ActionId>)>> = BTreeMap::new();
-        for (doc, action, seen) in &plan.stands_for {
-            self.tx.insert_stands_for(*doc, *action, seen)?;
-            by_case.entry(*doc).or_default().push((*action, seen.clone()));
-        }
-        for (doc, actions) in by_case {
-            let streams: Vec<StreamId> = self.tx.streams_of(doc)?.into_iter().map(|at| at.stream).collect();
-            self.stands_for(doc, actions, &streams)?;
+        for judged in &plan.documents {
+            for (change, (item, why)) in &judged.missing {
+                self.tx.insert_refused(judged.doc, *change, *item, *why)?;
+            }
+            for (action, seen) in &judged.stands_for {
+                self.tx.insert_stands_for(judged.doc, *action, seen)?;
+            }
+            if !judged.stands_for.is_empty() {
+                let streams: Vec<StreamId> = self.tx.streams_of(judged.doc)?.into_iter().map(|at| at.stream).collect();
+                self.stands_for(judged.doc, &judged.stands_for, &streams)?;
+            }
         }
         Ok(())
     }
 
-    fn stands_for(&mut self, doc: DocId, actions: Vec<(ActionId, Vec<ActionId>)>, streams: &[StreamId]) -> Result<()> {
+    fn stands_for(&mut self, doc: DocId, actions: &[(ActionId, Vec<ActionId>)], streams: &[StreamId]) -> Result<()> {
         // Each with at most 64 ids.
         for actions in actions.chunks(IDS_PER_FACT / 64) {
             self.state(FactKind::StandsFor, Some(doc), &StandsFor { actions: actions.to_vec() }, streams)?;
@@ -357,128 +345,8 @@ impl Applying<'_> {
         Ok(())
     }
 
-    fn project(&mut self, plan: &DocPlan, writing: &Writing) -> Result<()> {
-        match &plan.projection {
-            Projection::Case { row, numbered, reporter } => self.case(plan, writing, row, *numbered, reporter.as_ref()),
-            Projection::Household(view) => self.household(plan, view),
-            Projection::None => Ok(()),
-        }
-    }
-
-    fn case(&mut self, plan: &DocPlan, writing: &Writing, row: &CaseRow, numbered: bool, reporter: Option<&(StreamId, Option<String>)>) -> Result<()> {
-        let mut row = row.clone();
-        if numbered {
-            let number = self.next_number(plan.area)?;
-            let streams: Vec<StreamId> = writing.held.iter().map(|at| at.stream).chain(writing.joins.iter().copied()).collect();
-            self.state(FactKind::CaseNumber, Some(plan.doc), &CaseNumber { number: number.clone() }, &streams)?;
-            row.number = Some(number);
-        }
-        if let Some((stream, reply)) = reporter {
-            let mut progress = CaseProgress { case: plan.doc, state: row.state, number: row.number.clone(), reply: reply.clone(), updated_ms: 0 };
-            // News is what the reporter can see; the time alone is none.
-            let seen = minicbor::to_vec(&progress).expect("encoding into memory does not fail");
-            if row.progress.as_ref() != Some(&seen) {
-                progress.updated_ms = row.updated_ms;
-                self.state(FactKind::View, Some(plan.doc), &progress, &[*stream])?;
-                row.progress = Some(seen);
-            }
-        }
-        self.tx.put_case(&row)
-    }
-
-    fn household(&mut self, plan: &DocPlan, view: &HouseholdView) -> Result<()> {
-        let body = minicbor::to_vec(view).expect("encoding into memory does not fail");
-        if self.tx.household(plan.doc)?.is_none_or(|before| before.view != body) {
-            let key = StreamKey::Desk(desk(plan.area));
-            let stream = *self.streams.get(&key).ok_or(StoreError::Damaged("stream"))?;
-            self.state(FactKind::View, Some(plan.doc), view, &[stream])?;
-        }
-        let row = HouseholdRow { doc: plan.doc, area: plan.area, persons: view.persons, care: view.care, view: body, updated_ms: self.now_ms };
-        self.tx.put_household(&row)
-    }
-
-    fn next_number(&mut self, area: AreaCode) -> Result<String> {
-        let day = day(self.now_ms);
-        let floor: Option<(String, u32)> = self.tx.meta(SERIAL_FLOOR)?.and_then(|value| minicbor::decode(&value).ok());
-        let floor = floor.filter(|(of, _)| *of == day).map_or(0, |(_, serial)| serial);
-        let town = area.at(Level::Town).unwrap_or(area);
-        let serial = self.tx.next_serial(town, &day, floor)?;
-        Ok(number::of(town, &day, serial))
-    }
-
-    /// A verdict for each batch, also for those that waited; and what the verdicts keep for later.
-    fn verdicts(&mut self, plan: &Plan) -> Result<Counts> {
-        let mut counts = Counts::default();
-        for (placed, verdicts) in &plan.batches {
-            let (batch, header) = (&placed.batch, &placed.batch.header);
-            let exceptions = exceptions(verdicts);
-            let refused = verdicts.iter().filter(|verdict| matches!(verdict, Verdict::Refused(_) | Verdict::Stranded(_))).count() as u64;
-            counts.refused += refused;
-            counts.held += verdicts.iter().filter(|verdict| matches!(verdict, Verdict::Waiting(_) | Verdict::Quarantined)).count() as u64;
-            counts.accepted += verdicts.iter().filter(|verdict| matches!(verdict, Verdict::Accepted)).count() as u64;
-            if refused > 0 {
-                self.tx.add_refused(placed.sender.device, refused)?;
-            }
-            let received_ms = placed.sender.received_ms;
-            let said = BatchVerdict { incarnation: header.incarnation, seq: header.seq, batch: batch.hash(), received_ms, exceptions };
-            let entry = self.state(FactKind::Verdict, None, &said, &[placed.sender.stream])?;
-            // Only now: it closes the life before, whose last batches may have come in the same request.
-            if placed.opens {
-                self.tx.open_incarnation(header.incarnation, placed.sender.device)?;
-            }
-            self.tx.insert_batch(&BatchRow {
-                incarnation: header.incarnation,
-                seq: header.seq,
-                hash: batch.hash(),
-                header: batch.header_bytes().to_vec(),
-                signature: batch.signature,
-                items: batch.items.iter().map(Item::hash).collect(),
-                verdict: entry,
-                received_ms,
-            })?;
-        }
-        for held in &plan.held {
-            self.tx.insert_held(held)?;
-        }
-        self.released(&plan.released)?;
-        if let Some((device, stream)) = plan.forked
-            && self.tx.device(device)?.is_some_and(|device| device.standing == Standing::Active)
-        {
-            self.tx.set_standing(device, Standing::ReportOnly)?;
-            self.state(FactKind::Instruction, None, &Instruction::ReportOnly, &[stream])?;
-        }
-        Ok(counts)
-    }
-
-    /// The verdicts on what waited: each batch's whole verdict again, with what is decided now.
-    fn released(&mut self, released: &[Released]) -> Result<()> {
-        let mut batches: BTreeMap<(StreamId, [u8; 16], u64), BatchVerdict> = BTreeMap::new();
-        for item in released {
-            self.tx.delete_held(item.held)?;
-            let Origin { incarnation, seq, .. } = item.origin;
-            let said = match batches.entry((item.stream, *incarnation.as_bytes(), seq)) {
-                Slot::Occupied(said) => said.into_mut(),
-                // As it stands in this transaction: another item of the batch may have been released meanwhile.
-                Slot::Vacant(slot) => {
-                    let batch = self.tx.batch(incarnation, seq)?.ok_or(StoreError::Damaged("batch"))?;
-                    slot.insert(stored_verdict(self.tx, batch.verdict)?)
-                }
-            };
-            said.exceptions.retain(|exception| exception.item != item.origin.item);
-            if item.verdict != Verdict::Accepted {
-                said.exceptions.push(Exception { item: item.origin.item, verdict: item.verdict.clone() });
-                said.exceptions.sort_by_key(|exception| exception.item);
-            }
-        }
-        for ((stream, ..), said) in batches {
-            let entry = self.state(FactKind::Verdict, None, &said, &[stream])?;
-            self.tx.set_verdict(said.incarnation, said.seq, entry)?;
-        }
-        Ok(())
-    }
-
     /// States a fact in streams; gives its entry.
-    fn state(&mut self, kind: FactKind, subject: Option<DocId>, body: &impl Encode<()>, streams: &[StreamId]) -> Result<i64> {
+    pub(super) fn state(&mut self, kind: FactKind, subject: Option<DocId>, body: &impl Encode<()>, streams: &[StreamId]) -> Result<i64> {
         let fact = fact(self.env, kind, subject, None, body);
         self.enter_fact(fact, streams)
     }
@@ -520,9 +388,4 @@ impl FactPlan {
     fn keys(&self) -> impl Iterator<Item = StreamKey> + '_ {
         self.streams.iter().filter_map(|target| if let Target::Key(key) = target { Some(*key) } else { None })
     }
-}
-
-fn exceptions(verdicts: &[Verdict]) -> Vec<Exception> {
-    let numbered = (0_u32..).zip(verdicts).filter(|(_, verdict)| **verdict != Verdict::Accepted);
-    numbered.map(|(item, verdict)| Exception { item, verdict: verdict.clone() }).collect()
 }

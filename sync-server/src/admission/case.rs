@@ -6,7 +6,7 @@ use fieldgrid_core::domain::action::{Action, ActionKind};
 use fieldgrid_core::domain::area::{AreaCode, Level};
 use fieldgrid_core::domain::case::{AssignmentStatus, CaseFacts, Effect, FlagLevel, fold, kinds};
 use fieldgrid_core::domain::grant::Role;
-use fieldgrid_core::domain::id::{ActionId, DocId};
+use fieldgrid_core::domain::id::ActionId;
 use fieldgrid_core::domain::policy::{self, Reads};
 use fieldgrid_core::record::{Content, Record};
 use fieldgrid_core::wire::batch::ChangeItem;
@@ -80,7 +80,7 @@ fn known_through(read: &dyn Read, position: &fieldgrid_core::wire::batch::Positi
 }
 
 /// Folds the case and fills in where it goes and what lists show.
-pub(super) fn project(read: &dyn Read, plan: &mut DocPlan, record: &Record, refused: &[(DocId, ActionId, Vec<ActionId>)]) -> Result<()> {
+pub(super) fn project(read: &dyn Read, plan: &mut DocPlan, record: &Record, refused: &[(ActionId, Vec<ActionId>)]) -> Result<()> {
     let Content::Case(actions) = record.read() else { return Ok(()) };
     let before = read.case(plan.doc)?;
     let case = fold(plan.doc, &actions, &facts(read, plan, before.as_ref(), refused)?);
@@ -141,11 +141,11 @@ pub(super) fn project(read: &dyn Read, plan: &mut DocPlan, record: &Record, refu
 }
 
 /// What the server's facts will say about the case.
-fn facts(read: &dyn Read, plan: &DocPlan, before: Option<&CaseRow>, refused: &[(DocId, ActionId, Vec<ActionId>)]) -> Result<CaseFacts> {
+fn facts(read: &dyn Read, plan: &DocPlan, before: Option<&CaseRow>, refused: &[(ActionId, Vec<ActionId>)]) -> Result<CaseFacts> {
     let mut received: BTreeMap<_, _> = read.actions(plan.doc)?.into_iter().map(|row| (row.action, row.interval)).collect();
     received.extend(plan.admitted.iter().flat_map(|admitted| admitted.actions.iter().copied()));
     let mut stands_for = read.stands_for(plan.doc)?;
-    stands_for.extend(refused.iter().filter(|(doc, ..)| *doc == plan.doc).map(|(_, action, seen)| (*action, seen.clone())));
+    stands_for.extend(refused.iter().cloned());
     Ok(CaseFacts { number: before.and_then(|before| before.number.clone()), received, late: Vec::new(), stands_for })
 }
 

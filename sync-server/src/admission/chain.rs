@@ -11,8 +11,11 @@ use super::Outcome;
 use super::sender::Sender;
 use crate::store::{DeviceRow, IncarnationRow, Read, Result};
 
+/// Items that are judged together, in one transaction, as far as whole batches come to that.
+const TOGETHER: usize = 250;
+
 /// A batch as it reads, or why it does not.
-pub(super) type Decoded = Result<Arc<Batch>, BatchFault>;
+type Decoded = Result<Arc<Batch>, BatchFault>;
 
 /// A request's batches against the chain.
 #[derive(Debug)]
@@ -35,32 +38,78 @@ pub(super) struct InPlace {
     pub(super) opens: bool,
 }
 
+/// The same batch, by the same right.
+impl PartialEq for InPlace {
+    fn eq(&self, other: &Self) -> bool {
+        self.batch.hash() == other.batch.hash() && self.sender.right == other.sender.right
+    }
+}
+
 impl Checked {
     pub(super) fn outcome(&self) -> Outcome {
         Outcome { rejections: self.rejections.clone(), outbox: self.head, held: self.held.clone(), ..Outcome::default() }
     }
 }
 
-/// Reads sealed batches, within the limits.
-pub(super) fn decode(sealed: &[SealedBytes]) -> Vec<Decoded> {
-    sealed
-        .iter()
-        .map(|bytes| {
-            Batch::from_bytes(&bytes.0).map(Arc::new).map_err(|error| match error {
-                WireError::TooLarge(_) => BatchFault::TooLarge,
-                WireError::Unverified(_) => BatchFault::Unverified,
-                WireError::NewerVersion(_) => BatchFault::Version,
-                _ => BatchFault::Malformed,
-            })
-        })
-        .collect()
+/// Batches of a request that are judged together.
+#[derive(Debug)]
+pub(super) struct Group {
+    /// The index of the first in the request.
+    first: u32,
+    batches: Vec<Decoded>,
+}
+
+impl Group {
+    /// How many changes and facts there are.
+    pub(super) fn items(&self) -> usize {
+        self.batches.iter().flatten().map(|batch| batch.items.len()).sum()
+    }
+}
+
+/// A request's batches, of which no more than a group is decoded at once.
+#[derive(Debug)]
+pub(super) struct Groups {
+    sealed: std::vec::IntoIter<SealedBytes>,
+    taken: u32,
+}
+
+impl Groups {
+    pub(super) fn of(sealed: Vec<SealedBytes>) -> Self {
+        Self { sealed: sealed.into_iter(), taken: 0 }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.sealed.as_slice().is_empty()
+    }
+
+    /// The next batches, as many as it takes to come to [`TOGETHER`] items.
+    pub(super) fn next(&mut self) -> Group {
+        let mut group = Group { first: self.taken, batches: Vec::new() };
+        while group.items() < TOGETHER
+            && let Some(sealed) = self.sealed.next()
+        {
+            group.batches.push(decode(&sealed));
+            self.taken += 1;
+        }
+        group
+    }
+}
+
+/// Reads a sealed batch, within the limits.
+fn decode(sealed: &SealedBytes) -> Decoded {
+    Batch::from_bytes(&sealed.0).map(Arc::new).map_err(|error| match error {
+        WireError::TooLarge(_) => BatchFault::TooLarge,
+        WireError::Unverified(_) => BatchFault::Unverified,
+        WireError::NewerVersion(_) => BatchFault::Version,
+        _ => BatchFault::Malformed,
+    })
 }
 
 /// Puts each batch in its place, or says why it has none.
-pub(super) fn check(read: &dyn Read, device: &DeviceRow, batches: &[Decoded], received_ms: i64) -> Result<Checked> {
+pub(super) fn check(read: &dyn Read, device: &DeviceRow, group: &Group, received_ms: i64) -> Result<Checked> {
     let mut life = read.latest_incarnation(device.id)?;
     let mut checked = Checked { placed: Vec::new(), forked: false, rejections: Vec::new(), held: Vec::new(), head: None };
-    for (index, decoded) in (0_u32..).zip(batches) {
+    for (index, decoded) in (group.first..).zip(&group.batches) {
         let placed = match decoded {
             Ok(batch) => place(read, device, batch, &mut life, received_ms)?,
             Err(fault) => Place::Fault(*fault),

@@ -31,14 +31,14 @@ pub(super) fn judge(judge: &mut Judge<'_>, sender: &Sender, origin: Origin, fact
         return Ok(Verdict::Refused(Refusal::NotPermitted));
     }
     let twin = judge.facts.get(&fact.id).copied();
-    if let Some(there) = twin.map_or_else(|| judge.read.fact(fact.id).map(|row| row.map(|row| row.hash)), |hash| Ok(Some(hash)))? {
+    if let Some(there) = twin.map_or_else(|| judge.source.now().fact(fact.id).map(|row| row.map(|row| row.hash)), |hash| Ok(Some(hash)))? {
         return Ok(if there == fact.hash() { Verdict::AlreadyHeld } else { Verdict::Refused(Refusal::Rewrite) });
     }
     let held = match fact.subject {
         Some(subject) => area_of(judge, subject)?,
         None => None,
     };
-    let destination = judge.read.stream(sender.header.destination)?.and_then(|stream| stream.key.area());
+    let destination = judge.source.now().stream(sender.header.destination)?.and_then(|stream| stream.key.area());
     let Some(area) = held.or(fact.area).or(destination).or(grant.scopes.first().copied()) else {
         return Ok(Verdict::Refused(Refusal::OutOfScope));
     };
@@ -53,9 +53,9 @@ pub(super) fn judge(judge: &mut Judge<'_>, sender: &Sender, origin: Origin, fact
 
 /// Where the subject is: as stored, or as this request founds it.
 fn area_of(judge: &Judge<'_>, subject: DocId) -> Result<Option<AreaCode>> {
-    match judge.plan.docs.iter().find(|plan| plan.doc == subject) {
+    match judge.plan.changing().find(|plan| plan.doc == subject) {
         Some(plan) => Ok(Some(plan.area)),
-        None => Ok(judge.read.doc(subject)?.map(|row| row.area)),
+        None => Ok(judge.source.now().doc(subject)?.map(|row| row.area)),
     }
 }
 
@@ -68,6 +68,6 @@ fn targets(judge: &Judge<'_>, sender: &Sender, kind: FactKind, area: AreaCode) -
         _ if area.level() == Level::Grid => StreamKey::Grid(area),
         _ => return Ok(vec![Target::Own(sender.stream)]),
     };
-    let there = judge.read.stream_for(key)?.is_some();
+    let there = judge.source.now().stream_for(key)?.is_some();
     Ok(vec![if there { Target::Key(key) } else { Target::Own(sender.stream) }])
 }

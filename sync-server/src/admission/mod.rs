@@ -4,21 +4,29 @@
 //! gate, policy (`judge`); then one transaction (`apply`) in which the documents' heads are compared: changed meanwhile, judged again. A
 //! well-signed batch in its place always advances the chain; what is wrong with its contents is a verdict for each piece, and the rest goes on.
 //!
-//! The judging is done outside the writer's lock, on as many threads as there are cores. After `TRIES` lost races it is done once inside it, so that it
-//! ends.
+//! The judging is done outside the writer's lock, on as many threads as there are cores, in the order of `turns`. When a race is lost, only the documents that
+//! changed are judged again; after `TRIES` lost races that is done once inside the lock, if it takes no longer than the others can wait.
 
+mod allowed;
 mod apply;
 mod case;
 mod chain;
 mod facts;
+mod hold;
 mod household;
 mod judge;
+mod lapse;
 mod number;
 mod plan;
+mod project;
 mod quarantine;
 mod sender;
+mod source;
+mod turns;
+mod verdicts;
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use fieldgrid_core::domain::id::{DeviceId, DocId, Hash, StreamId};
 use fieldgrid_core::env::Environment;
@@ -26,21 +34,29 @@ use fieldgrid_core::record::RecordKind;
 use fieldgrid_core::wire::batch::ChangeItem;
 use fieldgrid_core::wire::sync::{BatchRejection, OutboxHead, SealedBytes};
 use minicbor::bytes::ByteVec;
-use tokio::sync::Semaphore;
 
-use crate::store::{DeviceRow, Read, Store, StoreError, Write};
+use crate::store::{DeviceRow, Store, StoreError};
 use crate::telemetry::metrics as m;
+use chain::{Group, Groups};
+use plan::Plan;
+use source::Source;
+use turns::{Place, Turn, Turns};
 
-pub(crate) use apply::{SERIAL_FLOOR, fact, stored_verdict, stream_for};
+pub(crate) use apply::{fact, stream_for};
+pub(crate) use lapse::lapse;
 pub(crate) use number::day;
+pub(crate) use project::SERIAL_FLOOR;
 pub use quarantine::{Aside, Decided};
 pub(crate) use quarantine::{decide, list};
+pub use turns::Quota;
+pub(crate) use verdicts::stored_verdict;
 
-/// Lost races before the judging moves into the writer's lock.
-const TRIES: u32 = 3;
-/// KiB of batches that may wait or be judged at once: what a hostile crowd can make the server hold. Beyond it the server is busy.
-const IN_FLIGHT_KIB: usize = 64 << 10;
-
+/// Lost races before the judging may move into the writer's lock.
+const TRIES: usize = 3;
+/// Lost races before the device is told to come again.
+const MOST_TRIES: usize = 20;
+/// What was judged again in less time than this may be judged inside the writer's lock.
+const IN_LOCK: Duration = Duration::from_millis(20);
 /// A change that is held back, as stored: document, kind, edit, raw chunk.
 type StoredChange = (DocId, RecordKind, Option<Hash>, ByteVec);
 
@@ -61,6 +77,12 @@ pub enum AdmissionError {
     /// Too many wait already.
     #[error("too many requests wait; try again in a moment")]
     Busy,
+    /// The device brought more than it may in an hour.
+    #[error("more than one device may bring in an hour; the rest has to wait {retry_after_s} s")]
+    TooMuch {
+        /// When to come again.
+        retry_after_s: u32,
+    },
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -97,71 +119,119 @@ pub struct Counts {
 pub struct Admission {
     store: Arc<dyn Store>,
     env: Arc<dyn Environment>,
-    threads: Arc<Semaphore>,
-    queue: Arc<Semaphore>,
+    turns: Arc<Turns>,
 }
 
 impl Admission {
-    /// Over a store, with `threads` gates at once.
+    /// Over a store, with `threads` gates at once, and so much for each device.
     #[must_use]
-    pub fn new(store: Arc<dyn Store>, env: Arc<dyn Environment>, threads: usize) -> Self {
-        let threads = threads.max(1);
-        Self { store, env, threads: Arc::new(Semaphore::new(threads)), queue: Arc::new(Semaphore::new(IN_FLIGHT_KIB)) }
+    pub fn new(store: Arc<dyn Store>, env: Arc<dyn Environment>, threads: usize, quota: Quota) -> Self {
+        Self { store, env, turns: Turns::new(threads, quota) }
     }
 
     /// Lets the sealed batches of one device's request in, in their order. Durable when it returns.
     ///
     /// # Errors
-    /// [`AdmissionError`]: nothing was judged, nothing is lost, the same request may come again.
+    /// [`AdmissionError`]: nothing is lost, the same request may come again. Batches of it that were judged are held already then.
     pub async fn admit(&self, device: DeviceRow, sealed: Vec<SealedBytes>) -> Result<Outcome, AdmissionError> {
-        let kib = 1 + sealed.iter().map(|batch| batch.0.len()).sum::<usize>() / 1024;
-        let kib = u32::try_from(kib).map_err(|_| AdmissionError::Busy)?;
-        let queued = Arc::clone(&self.queue).try_acquire_many_owned(kib).map_err(|_| AdmissionError::Busy)?;
-        let waiting = m::Level::raise(m::ADMISSION_WAITING);
-        let turn = Arc::clone(&self.threads).acquire_owned().await.map_err(|_| AdmissionError::Busy)?;
-        drop(waiting);
-        let (store, env) = (Arc::clone(&self.store), Arc::clone(&self.env));
+        let bytes = sealed.iter().map(|batch| batch.0.len()).sum();
+        let place = self.turns.enter(device.id, bytes)?;
+        let request = Request { store: Arc::clone(&self.store), env: Arc::clone(&self.env), place, device: device.id, received_ms: self.env.wall_ms() };
         // Spawned: a request that is dropped half-way is still judged to its end, so its device finds its verdicts.
-        let work = tokio::task::spawn_blocking(move || {
-            let outcome = admit(&*store, &env, &device, &sealed);
-            drop((turn, queued));
-            outcome.inspect(Outcome::count)
+        tokio::spawn(request.admit(sealed)).await.map_err(|_| StoreError::Closed)?
+    }
+}
+
+/// A request at work.
+struct Request {
+    store: Arc<dyn Store>,
+    env: Arc<dyn Environment>,
+    place: Place,
+    device: DeviceId,
+    received_ms: i64,
+}
+
+/// What came of one try to judge.
+struct Tried {
+    outcome: Outcome,
+    plan: Plan,
+    /// How long it took.
+    took: Duration,
+}
+
+impl Request {
+    async fn admit(self, sealed: Vec<SealedBytes>) -> Result<Outcome, AdmissionError> {
+        let _alone = self.place.alone().await;
+        let (mut left, mut outcome) = (Groups::of(sealed), Outcome::default());
+        while !left.is_empty() {
+            let turn = self.place.turn().await?;
+            let (group, rest, turn) = blocking(move || Ok((left.next(), left, turn))).await?;
+            let next = self.group(Arc::new(group), turn).await?;
+            next.count();
+            (left, outcome) = (rest, outcome.and(next));
+        }
+        Ok(outcome)
+    }
+
+    /// Judges batches together and writes what comes of it.
+    async fn group(&self, group: Arc<Group>, turn: Turn) -> Result<Outcome, AdmissionError> {
+        self.place.brought(group.items());
+        let (mut turn, mut before) = (Some(turn), Plan::default());
+        for tries in 1..=MOST_TRIES {
+            let turn = match turn.take() {
+                Some(turn) => turn,
+                None => self.place.turn().await?,
+            };
+            let Tried { outcome, plan, took } = self.judge(&group, turn, before).await?;
+            if plan.is_empty() {
+                return Ok(outcome);
+            }
+            let plan = Arc::new(plan);
+            let (env, writing) = (Arc::clone(&self.env), Arc::clone(&plan));
+            match self.store.write(move |tx| apply::apply(tx, &*env, &writing)).await {
+                Ok(applied) => return Ok(outcome.with(applied)),
+                Err(StoreError::Changed) => {}
+                Err(error) => return Err(error.into()),
+            }
+            before = Arc::into_inner(plan).unwrap_or_default();
+            if tries >= TRIES && took <= IN_LOCK {
+                return self.in_lock(group, before).await;
+            }
+        }
+        Err(AdmissionError::Busy)
+    }
+
+    /// Judges in a turn, outside the writer's lock.
+    async fn judge(&self, group: &Arc<Group>, turn: Turn, before: Plan) -> Result<Tried, StoreError> {
+        let (store, group, device, received_ms) = (Arc::clone(&self.store), Arc::clone(group), self.device, self.received_ms);
+        blocking(move || {
+            let source = Source::of(&*store, turn)?;
+            let begun = Instant::now();
+            let (outcome, plan) = prepare(source, device, &group, before, received_ms)?;
+            Ok(Tried { outcome, plan, took: begun.elapsed() })
+        })
+        .await
+    }
+
+    async fn in_lock(&self, group: Arc<Group>, before: Plan) -> Result<Outcome, AdmissionError> {
+        let (env, device, received_ms) = (Arc::clone(&self.env), self.device, self.received_ms);
+        let done = self.store.write(move |tx| {
+            let (outcome, plan) = prepare(Source::Transaction(&*tx), device, &group, before, received_ms)?;
+            Ok(outcome.with(apply::apply(tx, &*env, &plan)?))
         });
-        work.await.map_err(|_| StoreError::Closed)?
+        Ok(done.await?)
     }
 }
 
-fn admit(store: &dyn Store, env: &Arc<dyn Environment>, device: &DeviceRow, sealed: &[SealedBytes]) -> Result<Outcome, AdmissionError> {
-    let received_ms = env.wall_ms();
-    let batches = chain::decode(sealed);
-    for _ in 0..TRIES {
-        let (checked, plan) = {
-            let read = store.read()?;
-            prepare(&*read, device.id, &batches, received_ms)?
-        };
-        if plan.is_empty() {
-            return Ok(checked.outcome());
-        }
-        let (env, outcome) = (Arc::clone(env), checked.outcome());
-        match store.write_blocking(move |tx| apply::apply(tx, &*env, &plan)) {
-            Ok(applied) => return Ok(outcome.with(applied)),
-            Err(StoreError::Changed) => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
-    let (env, device) = (Arc::clone(env), device.id);
-    let outcome = store.write_blocking(move |tx: &mut dyn Write| {
-        let (checked, plan) = prepare(tx, device, &batches, received_ms)?;
-        Ok(checked.outcome().with(apply::apply(tx, &*env, &plan)?))
-    })?;
-    Ok(outcome)
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, StoreError> + Send + 'static) -> Result<T, StoreError> {
+    tokio::task::spawn_blocking(work).await.map_err(|_| StoreError::Closed)?
 }
 
-fn prepare(read: &dyn Read, device: DeviceId, batches: &[chain::Decoded], received_ms: i64) -> Result<(chain::Checked, plan::Plan), StoreError> {
-    let device = read.device(device)?.ok_or(StoreError::Damaged("device"))?;
-    let checked = chain::check(read, &device, batches, received_ms)?;
-    let plan = judge::judge(read, &device, &checked)?;
-    Ok((checked, plan))
+fn prepare(source: Source<'_>, device: DeviceId, group: &Group, before: Plan, received_ms: i64) -> Result<(Outcome, Plan), StoreError> {
+    let device = source.now().device(device)?.ok_or(StoreError::Damaged("device"))?;
+    let checked = chain::check(source.now(), &device, group, received_ms)?;
+    let plan = judge::judge(source, &device, &checked, before)?;
+    Ok((checked.outcome(), plan))
 }
 
 impl Outcome {
@@ -177,5 +247,15 @@ impl Outcome {
 
     fn with(self, applied: apply::Applied) -> Self {
         Self { bumped: applied.bumped, counts: applied.counts, ..self }
+    }
+
+    /// With what came of the batches after these.
+    fn and(mut self, next: Self) -> Self {
+        self.rejections.extend(next.rejections);
+        self.held.extend(next.held);
+        self.bumped.extend(next.bumped);
+        let (had, new) = (self.counts, next.counts);
+        self.counts = Counts { accepted: had.accepted + new.accepted, refused: had.refused + new.refused, held: had.held + new.held };
+        Self { outbox: next.outbox, ..self }
     }
 }

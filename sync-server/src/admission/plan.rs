@@ -20,20 +20,14 @@ use crate::store::{CaseRow, HeldRow, Missing, Origin, StreamKey};
 pub(super) struct Plan {
     /// The batches in their places, each with the verdicts on its items.
     pub(super) batches: Vec<(InPlace, Vec<Verdict>)>,
-    /// The documents that change.
-    pub(super) docs: Vec<DocPlan>,
-    /// Documents that were judged and stay as they are, with their heads: what waits in them waits only as long as these are so.
-    pub(super) unchanged: Vec<(DocId, Option<Vec<Hash>>)>,
+    /// The documents that were judged.
+    pub(super) documents: Vec<Judged>,
     /// The facts that are let in.
     pub(super) facts: Vec<FactPlan>,
-    /// Items to hold back.
-    pub(super) held: Vec<HeldRow>,
-    /// Items that waited and need not any more: their verdicts follow.
-    pub(super) released: Vec<Released>,
-    /// Changes that are not in their documents, with the item that brought each.
-    pub(super) missing: BTreeMap<(DocId, Hash), (Hash, Missing)>,
-    /// Refused actions, each standing for what it had seen.
-    pub(super) stands_for: Vec<(DocId, ActionId, Vec<ActionId>)>,
+    /// Facts, and what waited for too long, to keep aside.
+    pub(super) aside: Vec<HeldRow>,
+    /// What was held back beside its document, and is not any more.
+    pub(super) decided: Vec<Released>,
     /// The device whose store was found to be one of two.
     pub(super) forked: Option<(DeviceId, StreamId)>,
 }
@@ -43,7 +37,64 @@ impl Plan {
     pub(super) const fn is_empty(&self) -> bool {
         self.batches.is_empty() && self.forked.is_none()
     }
+
+    /// The documents that change.
+    pub(super) fn changing(&self) -> impl Iterator<Item = &DocPlan> {
+        self.documents.iter().filter_map(|judged| judged.change.as_ref())
+    }
+
+    /// Items to hold back.
+    pub(super) fn held(&self) -> impl Iterator<Item = &HeldRow> {
+        self.documents.iter().flat_map(|judged| &judged.held).chain(&self.aside)
+    }
+
+    /// Items that waited and need not any more: their verdicts follow.
+    pub(super) fn released(&self) -> impl Iterator<Item = &Released> {
+        self.documents.iter().flat_map(|judged| &judged.released).chain(&self.decided)
+    }
 }
+
+/// What the judging of one document came to. It holds as long as the document is as it was read.
+#[derive(Debug)]
+pub(super) struct Judged {
+    pub(super) doc: DocId,
+    /// Its heads when it was read; none when there was none.
+    pub(super) heads: Option<Vec<Hash>>,
+    /// What waited in it when it was read.
+    pub(super) waited: Vec<i64>,
+    /// The verdict on each of its changes in the request.
+    pub(super) verdicts: Vec<(At, Verdict)>,
+    /// How it changes; none when it stays as it is.
+    pub(super) change: Option<DocPlan>,
+    /// Changes to hold back.
+    pub(super) held: Vec<HeldRow>,
+    /// Changes that waited and need not any more.
+    pub(super) released: Vec<Released>,
+    /// Changes that are not in it, with the item that brought each.
+    pub(super) missing: BTreeMap<Hash, (Hash, Missing)>,
+    /// Refused actions, each standing for what it had seen.
+    pub(super) stands_for: Vec<(ActionId, Vec<ActionId>)>,
+}
+
+impl Judged {
+    /// A document that stays as it was read.
+    pub(super) const fn unchanged(doc: DocId, heads: Option<Vec<Hash>>) -> Self {
+        Self {
+            doc,
+            heads,
+            waited: Vec::new(),
+            verdicts: Vec::new(),
+            change: None,
+            held: Vec::new(),
+            released: Vec::new(),
+            missing: BTreeMap::new(),
+            stands_for: Vec::new(),
+        }
+    }
+}
+
+/// Place of an item in what is judged together: (batch, item).
+pub(super) type At = (usize, usize);
 
 /// A change that is let in.
 #[derive(Debug)]
@@ -62,8 +113,6 @@ pub(super) struct Admitted {
 pub(super) struct DocPlan {
     pub(super) doc: DocId,
     pub(super) kind: RecordKind,
-    /// Its heads when it was read; none when it is new.
-    pub(super) expected: Option<Vec<Hash>>,
     pub(super) heads: Vec<Hash>,
     pub(super) changes: u32,
     pub(super) area: AreaCode,

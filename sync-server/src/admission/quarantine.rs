@@ -11,8 +11,9 @@ use fieldgrid_core::wire::verdict::Verdict;
 use super::judge::{Judge, Work};
 use super::plan::{Plan, Released};
 use super::sender::Sender;
+use super::source::Source;
 use super::{apply, facts, stored_change};
-use crate::store::{DeviceRow, HeldRow, Missing, Read, Result, StoreError, Why, Write};
+use crate::store::{DeviceRow, HeldRow, Read, Result, StoreError, Why, Write};
 
 /// A piece that is kept aside.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
@@ -54,7 +55,7 @@ fn aside(read: &dyn Read, held: HeldRow) -> Result<Aside> {
         return Ok(Aside { id, device, since_ms, doc: fact.subject, kind: fact.kind.to_string(), command: None });
     };
     let change = stored_change(&held.body)?;
-    let open = Judge::new(read, device)?.open(subject, change.kind)?;
+    let open = Judge::new(Source::Transaction(read), device)?.open(subject, change.kind)?;
     let admitted = open.and_then(|open| gate::admit(&open.record, &change.raw, held.origin.incarnation).ok());
     Ok(Aside { id, device, since_ms, doc, kind: change.kind.to_string(), command: admitted.map(|admitted| admitted.command) })
 }
@@ -79,33 +80,30 @@ pub(crate) fn decide(tx: &mut dyn Write, env: &dyn Environment, id: i64, take: b
 }
 
 fn judge(read: &dyn Read, held: &HeldRow, device: &DeviceRow, sender: &Arc<Sender>, take: bool) -> Result<(Verdict, Plan)> {
-    let mut judge = Judge::new(read, device.id)?;
+    let mut judge = Judge::new(Source::Transaction(read), device.id)?;
     let released = |verdict: &Verdict| Released { held: held.id, stream: device.stream, origin: held.origin, verdict: verdict.clone() };
     let Some(doc) = held.doc else {
         let verdict = if take { facts::judge(&mut judge, sender, held.origin, &fact(held)?)? } else { Verdict::Refused(Refusal::Rejected) };
-        judge.plan.released.push(released(&verdict));
+        judge.plan.decided.push(released(&verdict));
         return Ok((verdict, judge.plan));
     };
     let change = stored_change(&held.body)?;
     let mut open = judge.open(doc, change.kind)?.ok_or(StoreError::Damaged("document"))?;
-    let (hash, item) = (change.change_hash(), change.hash());
+    let work = Work { at: None, change, origin: held.origin, sender: Arc::clone(sender), waited: Some(held) };
     let verdict = if take {
-        judge.change(&mut open, &Work { at: None, change, origin: held.origin, sender: Arc::clone(sender), waited: Some(held) })?
+        judge.change(&mut open, &work)?
     } else {
         // Other pieces of its author may name its actions as seen.
-        if let Ok(admitted) = gate::admit(&open.record, &change.raw, held.origin.incarnation)
+        if let Ok(admitted) = gate::admit(&open.record, &work.change.raw, held.origin.incarnation)
             && open.record.kind() == RecordKind::Case
         {
-            judge.stand_in(doc, &admitted.command);
+            open.stand_in(&admitted.command);
         }
         Verdict::Refused(Refusal::Rejected)
     };
-    if let Verdict::Refused(_) | Verdict::Stranded(_) = verdict {
-        judge.plan.missing.insert((doc, hash), (item, Missing::Refused));
-    }
-    judge.plan.released.push(released(&verdict));
-    let mut waiting = read.waiting(doc)?;
-    judge.release(doc, &mut open, &mut waiting)?;
-    judge.done(doc, open)?;
+    open.decided(&work.change, &verdict);
+    open.released.push(released(&verdict));
+    judge.release(&mut open)?;
+    judge.done(doc, open, Vec::new())?;
     Ok((verdict, judge.plan))
 }

@@ -22,7 +22,7 @@ pub(super) struct Sender {
 }
 
 /// By what right a batch counts.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) enum Right {
     /// By this grant.
     Grant(Grant),

@@ -146,8 +146,12 @@ fn written<E: Into<io::Error>>() -> impl FnOnce(E) -> Failure {
 
 /// The town in the data folder; made there when there is none.
 async fn open(common: &Common) -> Result<Arc<Town>, Failure> {
+    open_as(common, TownOptions::default()).await
+}
+
+async fn open_as(common: &Common, options: TownOptions) -> Result<Arc<Town>, Failure> {
     let data = common.data.clone();
-    blocking(move || Town::open(&data, TownOptions::default(), Arc::new(System::new())).map(Arc::new)).await
+    blocking(move || Town::open(&data, options, Arc::new(System::new())).map(Arc::new)).await
 }
 
 /// The town in the data folder, which must be there: a mistyped folder is not to look like an empty town.

@@ -8,7 +8,7 @@ use axum_server::tls_rustls::RustlsConfig;
 use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{Failure, during, open};
+use super::{Failure, during, open_as};
 use crate::config::{Common, Serving};
 use crate::console::{self, Console, Lock};
 use crate::http::{self, App, Tls};
@@ -22,6 +22,8 @@ Everything is in the data folder; there is no other process and no other databas
 
 /// A pack costs 0.3 s of one core at the best compression, a first load saves 15 % by it.
 const IMPROVE_EVERY: Duration = Duration::from_secs(60);
+/// How often is looked at what has waited for too long.
+const LAPSE_EVERY: Duration = Duration::from_secs(3600);
 
 /// Serve phones.
 #[derive(Debug, Args)]
@@ -50,7 +52,7 @@ impl Serve {
             Some(tls) => Some(tls.load().await?),
             None => None,
         };
-        let town = open(common).await?;
+        let town = open_as(common, serving.town()).await?;
         let app = App::new(Arc::clone(&town), serving.options());
         // Before the first log line: whoever waits for it may send a signal at once.
         let mut stop = Stop::new().map_err(during("listening for signals"))?;
@@ -67,6 +69,7 @@ impl Serve {
             ended = running.ended() => ended.map_err(during("listening"))?,
             () = reload(tls, certificate) => {}
             () = improve_packs(&town) => {}
+            () = lapse(&town) => {}
         }
         running.stop().await.map_err(during("stopping"))?;
         town.close().await;
@@ -102,6 +105,18 @@ async fn improve_packs(town: &Town) {
             Ok(packs) => tracing::debug!(packs, "packs compressed again"),
             Err(error) => tracing::warn!(%error, "packs stay as they are"),
         }
+    }
+}
+
+/// Keeps aside what has waited for too long. Never ends.
+async fn lapse(town: &Town) {
+    loop {
+        match town.lapse().await {
+            Ok(0) => {}
+            Ok(items) => tracing::info!(items, "kept aside: what they build on did not come"),
+            Err(error) => tracing::warn!(%error, "what has waited for too long still waits"),
+        }
+        tokio::time::sleep(LAPSE_EVERY).await;
     }
 }
 

@@ -25,11 +25,18 @@ const BODY_GRACE: Duration = Duration::from_secs(20);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// Memory is counted in pieces of this many bytes: a semaphore counts to 2^32, and the least a request costs is about this.
 const PIECE: usize = 4 << 10;
+/// What a connection reads ahead, bytes.
+pub(super) const READ_AHEAD: usize = 64 << 10;
+/// What is decoded of a body is there up to three times, while it is copied from one form into the next.
+const COPIES: usize = 3;
+/// Bodies that need no more than this may have the last quarter of the memory: an evening's work, while a crowd sends the largest bodies there are.
+const SMALL: usize = 1 << 20;
 
 /// What is still free.
 #[derive(Debug)]
 pub(super) struct Load {
-    memory: Arc<Semaphore>,
+    all: Arc<Semaphore>,
+    large: Arc<Semaphore>,
     turns: Arc<Semaphore>,
     patience: Duration,
 }
@@ -38,7 +45,33 @@ pub(super) struct Load {
 #[derive(Debug)]
 pub(super) struct Held {
     pub(super) bytes: Vec<u8>,
-    _memory: OwnedSemaphorePermit,
+    memory: Memory,
+}
+
+impl Held {
+    /// Counts what it takes to unwrap and decode the body.
+    pub(super) fn unwraps_to(&mut self, bytes: usize) -> Result<(), Problem> {
+        self.memory.grow_to(self.bytes.len() + COPIES * bytes)
+    }
+}
+
+/// Memory that is set aside.
+#[derive(Debug)]
+struct Memory {
+    all: OwnedSemaphorePermit,
+    large: OwnedSemaphorePermit,
+}
+
+impl Memory {
+    fn grow_to(&mut self, bytes: usize) -> Result<(), Problem> {
+        let pieces = bytes.div_ceil(PIECE);
+        let large = if bytes > SMALL { pieces } else { 0 };
+        for (permit, pieces) in [(&mut self.all, pieces), (&mut self.large, large)] {
+            let more = u32::try_from(pieces.saturating_sub(permit.num_permits())).map_err(|_| shed("bodies"))?;
+            permit.merge(Arc::clone(permit.semaphore()).try_acquire_many_owned(more).map_err(|_| shed("bodies"))?);
+        }
+        Ok(())
+    }
 }
 
 /// A turn with the town.
@@ -47,7 +80,9 @@ pub(super) struct Turn(#[expect(dead_code, reason = "held for its Drop")] OwnedS
 
 impl Load {
     pub(super) fn new(limits: &Limits) -> Self {
-        Self { memory: Arc::new(Semaphore::new(limits.bodies / PIECE)), turns: Arc::new(Semaphore::new(limits.in_flight)), patience: limits.patience }
+        let pieces = limits.bodies / PIECE;
+        let semaphore = |permits| Arc::new(Semaphore::new(permits));
+        Self { all: semaphore(pieces), large: semaphore(pieces - pieces / 4), turns: semaphore(limits.in_flight), patience: limits.patience }
     }
 
     /// Reads a body of at most [`MAX_BODY`] bytes.
@@ -60,28 +95,31 @@ impl Load {
             return Err(too_large());
         }
         // Memory is set aside as the body comes, so that who only announces one holds none.
-        let mut memory = self.piece(1)?;
-        let (mut deadline, mut bytes, mut chunks) = (Instant::now() + BODY_GRACE, Vec::new(), request.into_body().into_data_stream());
+        let mut held = Held { bytes: Vec::new(), memory: self.piece()? };
+        let (mut deadline, mut chunks) = (Instant::now() + BODY_GRACE, request.into_body().into_data_stream());
         loop {
             let slow = |_| Problem::new(ErrorKind::Malformed, "the body came too slowly: send fewer batches in a request");
             let Some(chunk) = timeout_at(deadline, chunks.next()).await.map_err(slow)? else { break };
             let chunk = chunk.map_err(|_| Problem::new(ErrorKind::Malformed, "the body broke off: send the request again"))?;
-            let length = bytes.len() + chunk.len();
+            let length = held.bytes.len() + chunk.len();
             if length > most {
                 return Err(too_large());
             }
-            let more = length.div_ceil(PIECE).saturating_sub(memory.num_permits());
-            memory.merge(self.piece(more)?);
-            bytes.extend_from_slice(&chunk);
+            held.memory.grow_to(length + length.min(READ_AHEAD))?;
+            if held.bytes.is_empty() {
+                // At once: a buffer that grows leaves its former selves behind, and pages into which nothing came yet are none.
+                held.bytes.reserve_exact(most);
+            }
+            held.bytes.extend_from_slice(&chunk);
             deadline = extended(deadline, Instant::now(), chunk.len());
         }
-        Ok(Held { bytes, _memory: memory })
+        Ok(held)
     }
 
-    /// Memory for more pieces of a body.
-    fn piece(&self, pieces: usize) -> Result<OwnedSemaphorePermit, Problem> {
-        let pieces = u32::try_from(pieces).map_err(|_| shed("bodies"))?;
-        Arc::clone(&self.memory).try_acquire_many_owned(pieces).map_err(|_| shed("bodies"))
+    /// The memory of a body of which nothing has come.
+    fn piece(&self) -> Result<Memory, Problem> {
+        let piece = |of: &Arc<Semaphore>, pieces| Arc::clone(of).try_acquire_many_owned(pieces).map_err(|_| shed("bodies"));
+        Ok(Memory { all: piece(&self.all, 1)?, large: piece(&self.large, 0)? })
     }
 
     /// Waits for a turn, but not longer than the patience.

@@ -12,6 +12,7 @@ use axum_server::{Handle, Server};
 use tokio::task::JoinHandle;
 
 use super::App;
+use super::load::READ_AHEAD;
 
 /// How long requests in flight may still take when the server stops.
 const FINISH_WITHIN: Duration = Duration::from_secs(10);
@@ -64,7 +65,7 @@ pub fn start(app: Arc<App>, router: Router, address: SocketAddr, tls: Option<Rus
 /// Without `date`: 37 bytes that every answer would carry, and its body has the server's clock. HTTP/1.1 alone: a phone has one request at a time, and
 /// the streams of HTTP/2 would not count as connections: 500 of those, 200 bodies each, took all of `body-memory` without a credential.
 fn lean<A>(mut server: Server<SocketAddr, A>) -> Server<SocketAddr, A> {
-    server.http_builder().http1().auto_date_header(false).header_read_timeout(HEAD_WITHIN);
+    server.http_builder().http1().auto_date_header(false).header_read_timeout(HEAD_WITHIN).max_buf_size(READ_AHEAD);
     server.http1_only().first_request_timeout(FIRST_HEAD_WITHIN)
 }
 

@@ -7,13 +7,14 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::Response;
 use fieldgrid_core::wire::error::{ErrorBody, ErrorKind};
+use fieldgrid_core::wire::frame;
 use tokio::time::timeout;
 
 use super::{App, Problem, busy};
 use crate::telemetry::metrics as m;
 
 pub(super) async fn sync(State(app): State<Arc<App>>, request: Request) -> Result<Response, Problem> {
-    answer(&app, request, async |framed| app.town.sync(&framed).await).await
+    answer(&app, request, async |framed| app.town.sync(framed).await).await
 }
 
 pub(super) async fn enrol(State(app): State<Arc<App>>, request: Request) -> Result<Response, Problem> {
@@ -30,10 +31,12 @@ where
     F: FnOnce(Vec<u8>) -> A,
     A: Future<Output = Result<Vec<u8>, ErrorBody>>,
 {
-    let held = app.load.read(request).await?;
+    let mut held = app.load.read(request).await?;
     let _turn = app.load.turn().await?;
+    held.unwraps_to(frame::plain_len(&held.bytes))?;
     metrics::counter!(m::BODY_BYTES, "direction" => "in").increment(held.bytes.len() as u64);
-    let answer = timeout(app.options.limits.answer_within, ask(held.bytes)).await;
+    let framed = std::mem::take(&mut held.bytes);
+    let answer = timeout(app.options.limits.answer_within, ask(framed)).await;
     let bytes = answer.map_err(|_| busy("this took too long: send the same request again", 30))??;
     metrics::counter!(m::BODY_BYTES, "direction" => "out").increment(bytes.len() as u64);
     Ok(Response::new(Body::from(bytes)))

@@ -215,8 +215,10 @@ pub trait Read {
     fn latest_grant(&self, device: DeviceId) -> Result<Option<GrantRow>>;
     /// An invitation.
     fn invite(&self, code: Hash) -> Result<Option<InviteRow>>;
-    /// What waits in a document.
-    fn waiting(&self, doc: DocId) -> Result<Vec<HeldRow>>;
+    /// What waits in a document, the oldest first, each with the change it waits for.
+    fn waiting(&self, doc: DocId) -> Result<Vec<(i64, Option<Hash>)>>;
+    /// What has waited since before a time, the oldest first, at most `limit`.
+    fn waiting_since(&self, before_ms: i64, limit: usize) -> Result<Vec<HeldRow>>;
     /// How many items of a device are held back, and their bytes together.
     fn held(&self, device: DeviceId, why: Why) -> Result<(u32, u64)>;
     /// An item that is held back.

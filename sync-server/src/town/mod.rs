@@ -28,7 +28,7 @@ pub use console::{CaseDetail, Counts, Latest, Phone};
 pub use enrol::{CODE_VALID, InviteCode, InviteOrder};
 pub use verify::{Finding, Verified};
 
-pub use crate::admission::{Aside, Decided};
+pub use crate::admission::{Aside, Decided, Quota};
 
 use crate::admission::{Admission, AdmissionError};
 use crate::answer::{PackError, Packs};
@@ -51,12 +51,14 @@ pub struct TownOptions {
     pub session: Duration,
     /// How long a grant lasts (`domain.md` §5: 90 days).
     pub grant: Duration,
+    /// What each device may bring in an hour.
+    pub quota: Quota,
 }
 
 impl Default for TownOptions {
     fn default() -> Self {
         const DAY: Duration = Duration::from_secs(86_400);
-        Self { threads: std::thread::available_parallelism().map_or(2, Into::into), session: DAY, grant: DAY * 90 }
+        Self { threads: std::thread::available_parallelism().map_or(2, Into::into), session: DAY, grant: DAY * 90, quota: Quota::default() }
     }
 }
 
@@ -116,7 +118,7 @@ impl Town {
         let (signer, keys) = keys::open(&*store, &*env)?;
         let signer = Arc::new(signer);
         let packs = Packs::open(data.join(PACKS), Arc::clone(&store), Arc::clone(&signer) as Arc<dyn Signer>, Arc::clone(&env)).map_err(io(data))?;
-        let admission = Admission::new(Arc::clone(&store), Arc::clone(&env), options.threads);
+        let admission = Admission::new(Arc::clone(&store), Arc::clone(&env), options.threads, options.quota);
         let packs = Arc::new(packs);
         Ok(Self { options, env, sqlite, store, signer, keys, admission, packs, news: News::default(), answering: Answering::default() })
     }
@@ -194,6 +196,9 @@ fn failed(error: StoreError) -> ErrorBody {
 fn not_admitted(error: AdmissionError) -> ErrorBody {
     match error {
         AdmissionError::Busy => busy(ErrorKind::Busy, "the server is busy; try again in a moment", 2),
+        AdmissionError::TooMuch { retry_after_s } => {
+            busy(ErrorKind::TooOften, "this device brought more than it may in an hour; the rest waits with it", retry_after_s)
+        }
         AdmissionError::Store(error) => failed(error),
     }
 }

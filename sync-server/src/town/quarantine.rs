@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Town, TownError};
-use crate::admission::{Aside, Decided, decide, list};
+use crate::admission::{Aside, Decided, decide, lapse, list};
 
 impl Town {
     /// What is kept aside, oldest first, at most `limit`.
@@ -23,5 +23,22 @@ impl Town {
         let (decided, grown) = self.store.write(move |tx| decide(tx, &*env, id, take)).await?;
         self.news.grown(&grown);
         Ok(decided)
+    }
+
+    /// Keeps what has waited for thirty days aside: what it builds on may never come, and a person decides. For idle moments. Gives how much of it.
+    ///
+    /// # Errors
+    /// [`TownError::Store`].
+    pub async fn lapse(&self) -> Result<usize, TownError> {
+        let mut lapsed = 0;
+        loop {
+            let env = Arc::clone(&self.env);
+            let (items, grown) = self.store.write(move |tx| lapse(tx, &*env)).await?;
+            if items == 0 {
+                return Ok(lapsed);
+            }
+            self.news.grown(&grown);
+            lapsed += items;
+        }
     }
 }

@@ -29,12 +29,12 @@ impl Town {
     ///
     /// # Errors
     /// What the phone is told instead; the HTTP status follows from its kind.
-    pub async fn sync(&self, framed: &[u8]) -> Result<Vec<u8>, ErrorBody> {
-        let received = frame::unwrap(framed).and_then(|body| Request::from_bytes(&body)).map_err(unreadable)?;
+    pub async fn sync(&self, framed: impl AsRef<[u8]> + Send) -> Result<Vec<u8>, ErrorBody> {
+        let received = frame::unwrap(framed.as_ref()).and_then(|body| Request::from_bytes(&body)).map_err(unreadable)?;
+        drop(framed);
         let now_ms = self.env.wall_ms();
         let (device, signed, received) = self.authenticate(received, now_ms).await?;
-        let hash = received.hash();
-        let mut request = received.request;
+        let (hash, Received { mut request, .. }) = (received.hash(), received);
         let outcome = if request.batches.is_empty() {
             crate::admission::Outcome::default()
         } else {

@@ -87,8 +87,12 @@ pub struct World {
 
 impl World {
     pub async fn new() -> Self {
+        Self::with(TownOptions::default()).await
+    }
+
+    pub async fn with(options: TownOptions) -> Self {
         let (dir, env) = (tempfile::tempdir().unwrap(), Still::new(7));
-        let town = Town::open(&dir.path().join("town"), TownOptions::default(), env.clone()).unwrap();
+        let town = Town::open(&dir.path().join("town"), options, env.clone()).unwrap();
         let names = [("6107", "汉中市"), ("610702", "汉台区"), (TOWN, "北关街道"), (VILLAGE, "人民路居委会")];
         town.import_divisions(names.map(|(code, name)| Division { code: area(code), name: name.into() }).to_vec()).await.unwrap();
         assert_eq!(town.create_grids(area(VILLAGE), 2).await.unwrap(), [area(GRID), area(OTHER_GRID)]);
@@ -206,6 +210,10 @@ impl Phone {
     pub fn act(&mut self, doc: DocId, kind: ActionKind, fields: Fields) -> ChangeItem {
         let action = self.action(doc, kind, fields);
         self.write(doc, &Command::Act(vec![action]))
+    }
+
+    pub fn supplement(&mut self, doc: DocId, text: &str) -> ChangeItem {
+        self.act(doc, ActionKind::Supplement, Fields { text: Some(text.into()), ..Fields::default() })
     }
 
     pub fn action(&self, doc: DocId, kind: ActionKind, fields: Fields) -> Action {

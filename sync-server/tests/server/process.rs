@@ -31,8 +31,9 @@ struct Server {
 }
 
 impl Server {
-    fn start(data: &Path) -> Self {
-        let mut process = program(data).args(["serve", "--listen", "127.0.0.1:0", "--log-format", "json"]).stderr(Stdio::piped()).spawn().unwrap();
+    fn start(data: &Path, options: &[&str]) -> Self {
+        let serve = ["serve", "--listen", "127.0.0.1:0", "--log-format", "json"];
+        let mut process = program(data).args(serve).args(options).stderr(Stdio::piped()).spawn().unwrap();
         let mut log = BufReader::new(process.stderr.take().unwrap());
         let mut line = String::new();
         while !line.contains("\"serving\"") {
@@ -50,6 +51,14 @@ impl Server {
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
         answer
+    }
+
+    /// MiB that the process has of the machine's memory.
+    #[cfg(target_os = "linux")]
+    fn resident(&self) -> usize {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id())).unwrap();
+        let kib = status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.strip_suffix("kB")).unwrap();
+        kib.trim().parse::<usize>().unwrap() / 1024
     }
 
     /// Sends SIGTERM and waits for the end: status and the rest of the log.
@@ -76,13 +85,43 @@ impl Drop for Server {
 #[test]
 fn a_served_town_is_healthy_and_ends_well_when_told_to() {
     let data = tempfile::tempdir().unwrap();
-    let server = Server::start(data.path());
+    let server = Server::start(data.path(), &[]);
     assert!(server.get("/v1/health").starts_with("HTTP/1.1 200 OK\r\n"));
     let version = server.get("/v1/version");
     assert!(version.contains(env!("CARGO_PKG_VERSION")), "{version}");
     let (status, log) = server.terminate();
     assert_eq!(status.code(), Some(0), "{log}");
     assert!(log.contains("SIGTERM") && log.contains("\"stopped\""), "{log}");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn bodies_take_the_memory_that_they_are_given_and_no_more() {
+    let data = tempfile::tempdir().unwrap();
+    let server = Server::start(data.path(), &["--body-memory", "32"]);
+    assert!(server.get("/v1/health").starts_with("HTTP/1.1 200 OK\r\n"));
+    let before = server.resident();
+    // More than that twice over, in bodies that nearly end, and then as many small ones that unpack to 4 MiB each.
+    let body = vec![0; (4 << 20) - 1];
+    let bomb = [&[1], zstd::bulk::compress(&vec![0; 4 << 20], 1).unwrap().as_slice()].concat();
+    let send = |length: usize, body: &[u8]| {
+        let mut stream = TcpStream::connect(&server.address).unwrap();
+        write!(stream, "POST /v1/sync HTTP/1.1\r\nhost: x\r\ncontent-length: {length}\r\n\r\n").unwrap();
+        // Who is turned away may find the line closed.
+        let _ = stream.write_all(body);
+        stream
+    };
+    let mut most = 0;
+    for round in 0..3 {
+        let streams: Vec<TcpStream> = (0..16).map(|_| if round < 2 { send(body.len() + 1, &body) } else { send(bomb.len(), &bomb) }).collect();
+        for _ in 0..50 {
+            most = server.resident().max(most);
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        drop(streams);
+    }
+    assert!(most - before < 32 + 16, "{} MiB for bodies", most - before);
+    assert!(most - before > 16, "bodies were held");
 }
 
 #[test]
@@ -130,7 +169,7 @@ fn a_town_is_set_up_backed_up_and_restored_while_it_serves() {
     let import = ["import-divisions", "--builtin", "hanzhong"];
     assert_eq!(lines(&run(&data, &import))[1], "imported · 已导入: 2376 new, 0 renamed, 0 unchanged");
     assert_eq!(lines(&run(&data, &import))[1], "imported · 已导入: 0 new, 0 renamed, 2376 unchanged");
-    let server = Server::start(&data);
+    let server = Server::start(&data, &[]);
     let grids = lines(&run(&data, &["grids", "create", "610702001001", "--count", "2"]));
     assert_eq!(grids.iter().map(|line| &line[..15]).collect::<Vec<_>>(), ["610702001001001", "610702001001002"]);
     let org = lines(&run(&data, &["orgs", "create", "城管中队", "--area", "610702001"])).remove(0);

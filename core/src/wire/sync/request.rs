@@ -43,13 +43,13 @@ pub struct Request {
 
 #[derive(Encode, Decode)]
 #[cbor(array)]
-struct Envelope {
+struct Envelope<'b> {
     #[n(0)]
     version: u8,
     #[n(1)]
     auth: Auth,
-    #[cbor(n(2), with = "minicbor::bytes")]
-    payload: Vec<u8>,
+    #[cbor(b(2), with = "minicbor::bytes")]
+    payload: &'b [u8],
 }
 
 /// How a request is authenticated when it is encoded.
@@ -68,7 +68,9 @@ pub struct Received {
     pub auth: Auth,
     /// What.
     pub request: Request,
-    payload: Vec<u8>,
+    hash: Hash,
+    /// What the signature is over; a token is over nothing.
+    signed: Vec<u8>,
 }
 
 impl Request {
@@ -80,7 +82,7 @@ impl Request {
             Authenticate::Token(token) => Auth::Token(*token),
             Authenticate::Sign(device, signer) => Auth::Signed(*device, signer.sign(Purpose::Session, &[device.as_bytes(), payload.as_slice()].concat())),
         };
-        encode(Envelope { version: VERSION, auth, payload })
+        encode(Envelope { version: VERSION, auth, payload: &payload })
     }
 
     /// Reads a request, within the limits.
@@ -92,27 +94,28 @@ impl Request {
         if version > VERSION {
             return Err(WireError::NewerVersion(version));
         }
-        let request: Self = decode(&payload, "request payload")?;
+        let request: Self = decode(payload, "request payload")?;
         let streams = request.state.as_ref().map_or(0, |state| state.cursors.len());
         if request.batches.len() > limits::MAX_BATCHES || request.offers.len() > limits::MAX_OFFERS || streams > limits::MAX_STREAMS {
             return Err(WireError::TooLarge("request"));
         }
-        Ok(Received { auth, request, payload })
+        let signed = if let Auth::Signed(device, _) = &auth { [device.as_bytes(), payload].concat() } else { Vec::new() };
+        Ok(Received { auth, request, hash: Hash::of(&[payload]), signed })
     }
 }
 
 impl Received {
     /// What makes this request the one it is: SHA-256 of what is authenticated. No two of a phone are equal, as each has a nonce of its own.
     #[must_use]
-    pub fn hash(&self) -> Hash {
-        Hash::of(&[&self.payload])
+    pub const fn hash(&self) -> Hash {
+        self.hash
     }
 
     /// Whether the signature is the device's. A token is for the server to look up.
     #[must_use]
     pub fn signed_by(&self, key: &PublicKey) -> bool {
         match &self.auth {
-            Auth::Signed(device, signature) => verify(key, Purpose::Session, &[device.as_bytes(), self.payload.as_slice()].concat(), signature),
+            Auth::Signed(_, signature) => verify(key, Purpose::Session, &self.signed, signature),
             Auth::Token(_) => false,
         }
     }

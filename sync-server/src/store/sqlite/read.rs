@@ -261,8 +261,12 @@ impl<C: Connected> Read for C {
         })
     }
 
-    fn waiting(&self, doc: DocId) -> Result<Vec<HeldRow>> {
-        self.all(&format!("{HELD} WHERE doc = ?1 AND why = 1 ORDER BY id"), [doc.as_bytes()], held_row)
+    fn waiting(&self, doc: DocId) -> Result<Vec<(i64, Option<Hash>)>> {
+        self.all("SELECT id, missing FROM held WHERE doc = ?1 AND why = 1 ORDER BY id", [doc.as_bytes()], |row| Ok((row.get(0)?, maybe(row, 1)?.map(Hash))))
+    }
+
+    fn waiting_since(&self, before_ms: i64, limit: usize) -> Result<Vec<HeldRow>> {
+        self.all(&format!("{HELD} WHERE why = 1 AND since_ms < ?1 ORDER BY id LIMIT ?2"), (before_ms, limit as i64), held_row)
     }
 
     fn held(&self, device: DeviceId, why: Why) -> Result<(u32, u64)> {
