@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use fieldgrid_core::device::store::{self, OpenOptions, PageRequest};
+use fieldgrid_core::device::store::{self, OpenOptions, PageRequest, SaveError};
 use fieldgrid_core::device::transport::HttpConnect;
 use fieldgrid_core::device::{Device as Engine, DeviceOptions, NewHousehold};
 use fieldgrid_core::domain::household::HouseholdEdit;
@@ -197,7 +197,12 @@ impl Device {
             let person = id(&person)?;
             edits.extend(fields.into_fields().into_iter().map(|(name, value)| HouseholdEdit::SetPerson(person, name, value)));
         }
-        self.work(move |engine| Ok(engine.edit_household(household, edits).map(|_| ())?)).await
+        self.work(move |engine| match engine.edit_household(household, edits) {
+            // A form that was saved as it was is saved.
+            Ok(_) | Err(SaveError::Nothing) => Ok(()),
+            Err(error) => Err(error.into()),
+        })
+        .await
     }
 
     /// Adds a person to a household; the person's id.

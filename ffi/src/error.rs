@@ -127,6 +127,7 @@ impl From<SaveError> for FieldgridError {
             SaveError::NotEnrolled => ErrorKind::NotEnrolled,
             SaveError::ReportOnly => ErrorKind::ReportOnly,
             SaveError::NoSuchRecord => ErrorKind::NotFound,
+            SaveError::Nothing => ErrorKind::InvalidInput,
             SaveError::Refused(reason) => return Self::Failed { kind: ErrorKind::Refused, words: words.into(), refusal: Some(reason.to_string()) },
             _ => ErrorKind::Damaged,
         };

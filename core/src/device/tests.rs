@@ -209,6 +209,18 @@ async fn what_is_saved_goes_out_by_itself_soon() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_form_that_changes_nothing_is_told_from_a_record_that_cannot_be_read() {
+    let Phone { device, _folder, .. } = phone();
+    device.enrol(&Centre::invite()).await.unwrap();
+    let household = device.add_household(household()).unwrap().doc;
+    let address = Value::Text("民主街12号1单元301".to_owned());
+    let unsent = device.status().unwrap().store.unsent;
+    assert_eq!(device.edit_household(household, vec![HouseholdEdit::Set("address".to_owned(), address)]), Err(SaveError::Nothing));
+    assert_eq!(device.edit_household(household, Vec::new()), Err(SaveError::Nothing));
+    assert_eq!(device.status().unwrap().store.unsent, unsent);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_sensitive_value_is_beside_the_record_and_reading_it_is_recorded() {
     let Phone { device, centre, _folder } = phone();
     device.enrol(&Centre::invite()).await.unwrap();

@@ -10,7 +10,6 @@ use fieldgrid_core::domain::action::{ActionKind, Fields};
 use fieldgrid_core::domain::household::{HouseholdEdit, Value};
 use fieldgrid_core::domain::id::DocId;
 use fieldgrid_core::env::System;
-use fieldgrid_core::record::RecordError;
 use fieldgrid_tests::harness::typing;
 
 #[tokio::main]
@@ -43,7 +42,7 @@ async fn main() {
         };
         match saved {
             Ok(Saved { doc, edit }) => say(&format!("saved {doc} {edit} .")),
-            Err(SaveError::Record(RecordError::Nothing)) => {}
+            Err(SaveError::Nothing) => {}
             Err(error) => panic!("not saved: {error}"),
         }
     }

@@ -8,7 +8,6 @@ use fieldgrid_core::domain::fact::{Visit, VisitKind, VisitResult};
 use fieldgrid_core::domain::grant::Role;
 use fieldgrid_core::domain::household::{HouseholdEdit, Value};
 use fieldgrid_core::domain::id::{DocId, OrgId};
-use fieldgrid_core::record::RecordError;
 
 use super::phone::Phone;
 
@@ -130,7 +129,7 @@ fn act_on_a_case(phone: &mut Phone, text: &str, grids: &[AreaCode], org: OrgId, 
 /// Saying what the record already says, or what the phone knows would be refused, is not typed at all. Anything else is a failure.
 fn passable<T>(saved: Result<T, SaveError>) {
     match saved {
-        Ok(_) | Err(SaveError::Record(RecordError::Nothing) | SaveError::Refused(_)) => {}
+        Ok(_) | Err(SaveError::Nothing | SaveError::Refused(_)) => {}
         Err(error) => panic!("not saved: {error}"),
     }
 }

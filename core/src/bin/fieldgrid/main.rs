@@ -95,6 +95,7 @@ impl From<SaveError> for Failure {
             }
             SaveError::NoSuchRecord => Self::missing(format_args!("本机没有这条记录 · {error}")),
             SaveError::Storage(error) => error.into(),
+            SaveError::Nothing => Self::usage(format_args!("内容没有变化 · {error}")),
             SaveError::Record(error) => Self::usage(error),
             _ => Self::other(error),
         }

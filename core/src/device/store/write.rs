@@ -44,6 +44,9 @@ pub enum SaveError {
     /// The record is not on this phone.
     #[error("the record is not on this phone")]
     NoSuchRecord,
+    /// The record says all of it already.
+    #[error("the record says this already; nothing was changed")]
+    Nothing,
     /// The record could not be read or written.
     #[error(transparent)]
     Record(RecordError),
@@ -63,6 +66,7 @@ impl SaveError {
             }
             Self::Refused(reason) => reason.words(),
             Self::NoSuchRecord => ("这条记录不在本机,或已不需要处理", "This record is not on this phone, or there is nothing left to decide"),
+            Self::Nothing => ("内容没有变化", "The record says this already; nothing was changed"),
             Self::Record(_) => ("这条记录无法读写,已原样保留;请更新应用", "This record cannot be read or written here; it was left as it is. Update the app"),
             Self::Storage(error) => return error.words(),
         };
@@ -75,6 +79,7 @@ impl From<RecordError> for SaveError {
         match error {
             RecordError::TooLarge(_) => Self::Refused(Refusal::TooLarge),
             RecordError::Full(_) => Self::Refused(Refusal::RecordFull),
+            RecordError::Nothing => Self::Nothing,
             error => Self::Record(error),
         }
     }

@@ -11,7 +11,6 @@ use fieldgrid_core::device::{Device, DeviceOptions};
 use fieldgrid_core::domain::area::AreaCode;
 use fieldgrid_core::domain::id::{DeviceId, OrgId};
 use fieldgrid_core::env::Environment;
-use fieldgrid_core::record::RecordError;
 use fieldgrid_core::wire::enrol::Invite;
 use tokio::runtime::Handle;
 
@@ -90,7 +89,7 @@ impl Phone {
         match person.act(&mut rng) {
             Ok(typed) => typed.into_iter().for_each(|typed| self.note(typed)),
             // He said what the record already says.
-            Err(SaveError::Record(RecordError::Nothing)) => {}
+            Err(SaveError::Nothing) => {}
             Err(error) => return Err(error.into()),
         }
         Ok(())
