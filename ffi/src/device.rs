@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use fieldgrid_core::device::store::{self, OpenOptions, PageRequest, SaveError};
+use fieldgrid_core::device::store::{OpenOptions, PageRequest, SaveError};
 use fieldgrid_core::device::transport::HttpConnect;
 use fieldgrid_core::device::{Device as Engine, DeviceOptions, NewHousehold};
 use fieldgrid_core::domain::household::HouseholdEdit;
@@ -13,9 +13,10 @@ use fieldgrid_core::domain::id::DocId;
 use fieldgrid_core::env::System;
 use fieldgrid_core::wire::enrol::Invite;
 
-use crate::code::{ActionKind, CaseState};
+use crate::code::ActionKind;
 use crate::edit::{ActionFields, FieldEdit, Visit};
 use crate::error::FieldgridError;
+use crate::filter::{CaseFilter, HouseholdFilter};
 use crate::record::{CasePage, HitPage, HouseholdPage, PageToken, RefusedEdit, VisitPage};
 use crate::screen::{CaseScreen, DeviceStatus, HouseholdScreen, Names, SyncResult};
 use crate::watch::{Cancelled, CaseWatch, CasesWatch, DeviceWatch, HouseholdWatch, HouseholdsWatch, RefusedWatch, VisitsWatch};
@@ -41,75 +42,6 @@ pub struct OpenRequest {
 impl std::fmt::Debug for OpenRequest {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("OpenRequest").field("path", &self.path).finish_non_exhaustive()
-    }
-}
-
-/// What a list of cases is ordered by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, uniffi::Enum)]
-pub enum CaseOrder {
-    /// The latest change first.
-    Updated,
-    /// Only open cases with a due time, soonest first.
-    Due,
-    /// A day's list: open cases, what is due soonest first, then the others, the latest change first.
-    Today,
-}
-
-/// Which cases.
-#[derive(Debug, Clone, PartialEq, Eq, uniffi::Record)]
-pub struct CaseFilter {
-    /// In this state.
-    #[uniffi(default = None)]
-    pub state: Option<CaseState>,
-    /// Still open, or ended.
-    #[uniffi(default = None)]
-    pub open: Option<bool>,
-    /// Reported by the phone's person.
-    #[uniffi(default = false)]
-    pub mine: bool,
-    /// With a live assignment to the phone's person or organisation.
-    #[uniffi(default = false)]
-    pub assigned: bool,
-    /// Of this category, or of the minor ones under it.
-    #[uniffi(default = None)]
-    pub category: Option<String>,
-    /// In this area, by code.
-    #[uniffi(default = None)]
-    pub area: Option<String>,
-    /// The order.
-    pub order: CaseOrder,
-}
-
-impl TryFrom<CaseFilter> for store::CaseFilter {
-    type Error = FieldgridError;
-
-    fn try_from(filter: CaseFilter) -> Result<Self> {
-        let CaseFilter { state, open, mine, assigned, category, area, order } = filter;
-        let order = match order {
-            CaseOrder::Updated => store::CaseOrder::Updated,
-            CaseOrder::Due => store::CaseOrder::Due,
-            CaseOrder::Today => store::CaseOrder::Today,
-        };
-        Ok(Self { state: state.map(Into::into), open, mine, assigned, category, area: area.as_deref().map(id).transpose()?, order })
-    }
-}
-
-/// Which households.
-#[derive(Debug, Clone, PartialEq, Eq, uniffi::Record)]
-pub struct HouseholdFilter {
-    /// In this grid or area, by code.
-    #[uniffi(default = None)]
-    pub area: Option<String>,
-    /// Where someone needs care.
-    #[uniffi(default = false)]
-    pub care: bool,
-}
-
-impl TryFrom<HouseholdFilter> for store::HouseholdFilter {
-    type Error = FieldgridError;
-
-    fn try_from(HouseholdFilter { area, care }: HouseholdFilter) -> Result<Self> {
-        Ok(Self { area: area.as_deref().map(id).transpose()?, care })
     }
 }
 

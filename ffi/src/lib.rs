@@ -12,6 +12,7 @@ mod code;
 mod device;
 mod edit;
 mod error;
+mod filter;
 mod log;
 mod record;
 mod screen;
@@ -21,9 +22,10 @@ pub use code::{
     ActionField, ActionKind, CaseState, Category, DeliveryState, Role, Severity, VisitKind, VisitResult, WaitReason, Words, action_words, categories,
     required_fields, role_words, severity_words, state_words,
 };
-pub use device::{CaseFilter, CaseOrder, Device, HouseholdFilter, OpenRequest, open_device};
+pub use device::{Device, OpenRequest, open_device};
 pub use edit::{ActionFields, FieldEdit, Place, Visit};
 pub use error::{ErrorKind, FieldgridError};
+pub use filter::{CaseFilter, CaseOrder, HouseholdFilter};
 pub use log::{LogLevel, LogLine, LogWatch, observe_log};
 pub use record::{CasePage, CaseRow, Delivery, Hit, HitPage, HouseholdPage, HouseholdRow, PageToken, RefusedEdit, VisitPage, VisitRow};
 pub use screen::{
