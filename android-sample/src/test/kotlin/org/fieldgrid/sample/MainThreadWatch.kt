@@ -14,7 +14,8 @@ import org.fieldgrid.RunQueue
  * - in the sample's own code, and in the framework where the sample has called it: what it waits, whether it sleeps or waits for a lock. What they compute says
  *   nothing of a phone: here Robolectric interprets the framework, and the first of everything is loaded.
  *
- * It needs no help of what it watches, so nothing can be called around it. That a busy machine gave the thread no processor counts for nobody.
+ * It needs no help of what it watches, so nothing can be called around it. That a busy machine gave the thread no processor counts for nobody. Of a time in which
+ * it did not look itself little counts: perhaps the whole process stood still, as for the collector of garbage.
  */
 class MainThreadWatch(private val main: Thread = Thread.currentThread()) : AutoCloseable {
     /** The main thread was held for [ms]; the stack says where. */
@@ -65,7 +66,7 @@ class MainThreadWatch(private val main: Thread = Thread.currentThread()) : AutoC
             val blocked = state != Thread.State.RUNNABLE
             if (holder == Holder.ENGINE || holder == Holder.SAMPLE && blocked) {
                 val waits = blocked || frames.first().isNativeMethod
-                if (seen++ > 0) held += if (waits) (now - lookedAt - (queued - queuedThen)).coerceAtLeast(0) else cpu - cpuThen
+                if (seen++ > 0) held += (if (waits) now - lookedAt - (queued - queuedThen) else cpu - cpuThen).coerceIn(0, UNSEEN_NANOS)
                 stack = frames
             } else if (seen > 0) {
                 report(held, seen, stack)
@@ -108,6 +109,9 @@ class MainThreadWatch(private val main: Thread = Thread.currentThread()) : AutoC
     companion object {
         const val LONGEST_MS = 5.0
         private const val PERIOD_NANOS = 500_000L
+
+        /** What counts between two looks at most: a collection of garbage was 27 ms. */
+        private const val UNSEEN_NANOS = 2_500_000L
         private const val STACK = 25
         private const val SAMPLE = "org.fieldgrid.sample."
         private const val TOWN = "org.fieldgrid.Town"
