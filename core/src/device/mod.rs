@@ -411,7 +411,11 @@ impl Device {
     /// Stops sync, ends every watch with [`StoreError::Closed`], and lets go of the store: when it returns, its files are closed and can be opened again,
     /// unless somebody keeps a clone of the device, or a watch that he does not ask, for longer than five seconds more.
     pub async fn close(self) {
-        let runner = self.runner_slot().take();
+        let runner = {
+            let mut slot = self.runner_slot();
+            self.store.end_watches();
+            slot.take()
+        };
         if let Some(runner) = runner {
             runner.close().await;
         }
@@ -462,10 +466,11 @@ impl Device {
         self.runner_slot().as_ref().map(|runner| runner.status().borrow().clone()).unwrap_or_default()
     }
 
-    /// The runner; made when it is first needed.
+    /// The runner; made when it is first needed, and not after somebody has closed the device.
     fn runner(&self) -> Result<Option<Runner>, TransportSetupError> {
         let mut slot = self.runner_slot();
         if slot.is_none()
+            && !self.store.has_ended_watches()
             && let Some(identity) = self.store.enrolled()
         {
             let transport = self.options.connect.connect(&identity.server)?;

@@ -68,10 +68,6 @@ impl Announcer {
             revisions.reference += u64::from(touched.reference);
         });
     }
-
-    pub(super) fn close(&self) {
-        self.0.send_modify(|revisions| revisions.closed = true);
-    }
 }
 
 type Query<T> = Arc<dyn Fn(&Store) -> Result<T, StoreError> + Send + Sync>;
@@ -139,9 +135,18 @@ impl Store {
         Watch { store: self.clone(), revisions: self.inner.announcer.0.subscribe(), topics: topics.to_vec(), query: Arc::new(query), seen: None, last: None }
     }
 
-    /// Ends every watch, and waits until nobody has the store any more: its files are closed then. Watches that nobody asks keep it.
+    /// Ends every watch, also those that are still to come: the store is to be closed.
+    pub(in crate::device) fn end_watches(&self) {
+        self.inner.announcer.0.send_modify(|revisions| revisions.closed = true);
+    }
+
+    /// Whether [`Self::end_watches`] was called.
+    pub(in crate::device) fn has_ended_watches(&self) -> bool {
+        self.inner.announcer.0.borrow().closed
+    }
+
+    /// Waits until nobody has the store any more: its files are closed then. Watches that nobody asks keep it.
     pub(in crate::device) async fn close(self) {
-        self.inner.announcer.close();
         let mut announced = self.inner.announcer.0.subscribe();
         // The last one to let go closes files.
         let _ = tokio::task::spawn_blocking(move || drop(self)).await;
