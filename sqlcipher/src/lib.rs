@@ -7,6 +7,7 @@
 
 use std::ffi::{c_char, c_int};
 use std::ptr;
+use std::sync::{Mutex, PoisonError};
 
 mod crypto;
 mod provider;
@@ -18,9 +19,12 @@ unsafe extern "C" {
 
 /// Waits until SQLCipher is ready, on whichever thread it is being made ready. Costs a mutex.
 ///
-/// SQLite counts itself as ready before it calls SQLCipher's part, so of two threads that open the first files of a process at the same time, one would be told that its
-/// key cannot be set (`tests/first_use.rs`). Should either part fail, opening says so.
+/// SQLite counts itself as ready before it calls SQLCipher's part, and SQLCipher's part before it registers `sqlcipher_export`: of threads that open the first files of
+/// a process at the same time, one would be told that its key cannot be set, another that there is no such function (`tests/first_use.rs`). Should either part fail,
+/// opening says so.
 pub fn initialize() {
+    static TURN: Mutex<()> = Mutex::new(());
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     // SAFETY: both may be called at any time, from any thread and again; in this order, because SQLCipher's part takes memory from SQLite.
     unsafe {
         sqlite3_initialize();
