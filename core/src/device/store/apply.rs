@@ -27,7 +27,7 @@ const SLICE_RECORDS: usize = 24;
 const SLICE_ENTRIES: usize = 200;
 /// Slices of one transaction while nothing waits. Records lie anywhere in the tables, so nearly every slice writes the same inner pages and indexes: with one
 /// slice a transaction, encrypting pages and writing them to the WAL was about a third of the time of a long answer.
-const SLICES: usize = 8;
+const SLICES: usize = 32;
 
 /// What an answer came to.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -90,9 +90,10 @@ impl Store {
     pub fn apply(&self, answer: &Answer) -> Result<Applied, ApplyError> {
         let mut outstanding = super::db::lock(&self.inner.outstanding);
         let asked = outstanding.take_if(|asked| asked.nonce == answer.nonce).ok_or(ApplyError::Stale)?;
+        let sealed = super::db::lock(&self.inner.sealed).take();
         let identity = self.inner.db.read(meta::identity)?.ok_or(StoreError::NotEnrolled)?;
         let contradicted = self.inner.db.read(|db| contradicts(db, answer))?;
-        let proved = if contradicted { Ok(Vec::new()) } else { self.inner.db.read(|db| prove(db, &identity, answer)) };
+        let proved = if contradicted { Ok(Vec::new()) } else { self.inner.db.read(|db| prove(db, &identity, answer, sealed)) };
         let steps = match proved {
             Ok(steps) => steps,
             Err(error) => {

@@ -56,6 +56,7 @@ use crate::domain::id::{Hash, Incarnation};
 use crate::domain::time::Stamp;
 use crate::domain::words::Words;
 use crate::env::{Environment, random};
+use crate::wire::batch::Batch;
 use crate::wire::enrol::EnrolAnswer;
 use crate::wire::error::WireError;
 use crate::wire::suite::KeyPair;
@@ -79,6 +80,8 @@ struct Inner {
     life: Mutex<LifeFile>,
     /// The one request whose answer may be applied; held while one is prepared or applied.
     outstanding: Mutex<Option<Outstanding>>,
+    /// The batch sealed last, until an answer comes: most answers name its contents, and reading it back costs as much as sealing it.
+    sealed: Mutex<Option<Batch>>,
     identity: RwLock<Option<Identity>>,
     /// Up to when running time is counted, in the clock of this process.
     counted_ms: Mutex<u64>,
@@ -196,7 +199,7 @@ impl Store {
     fn assemble(db: Database, env: Arc<dyn Environment>, life: LifeFile) -> Result<Self, StoreError> {
         let counted_ms = Mutex::new(env.stamp().mono_ms);
         let inner =
-            Inner { db, env, life: Mutex::new(life), outstanding: Mutex::default(), announcer: Announcer::new(), identity: RwLock::default(), counted_ms };
+            Inner { db, env, life: Mutex::new(life), outstanding: Mutex::default(), sealed: Mutex::default(), announcer: Announcer::new(), identity: RwLock::default(), counted_ms };
         let store = Self { inner: Arc::new(inner) };
         if store.inner.db.alone(|db| meta::get(db, meta::WIPE))?.unwrap_or(false) {
             store.wipe()?;

@@ -132,10 +132,11 @@ impl Store {
                 prev.0,
                 batch.to_bytes()
             ])?;
-            let batch = tx.last_insert_rowid();
+            let row = tx.last_insert_rowid();
             for (item, n) in ns.into_iter().enumerate() {
-                tx.prepare_cached("UPDATE own SET batch = ?2, item = ?3, status = 1 WHERE n = ?1")?.execute(params![n, batch, item as u64])?;
+                tx.prepare_cached("UPDATE own SET batch = ?2, item = ?3, status = 1 WHERE n = ?1")?.execute(params![n, row, item as u64])?;
             }
+            *super::db::lock(&self.inner.sealed) = Some(batch);
         }
         Ok(())
     }

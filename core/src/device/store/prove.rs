@@ -56,8 +56,9 @@ pub(super) fn batch_at(db: &Connection, head: &OutboxHead) -> Result<Option<i64>
         .optional()?)
 }
 
-/// Follows the pages entry by entry from the cursors, and holds the end against the server's signature. Own ranges are looked up in own batches.
-pub(super) fn prove(db: &Connection, identity: &Identity, answer: &Answer) -> Result<Vec<Step>, ApplyError> {
+/// Follows the pages entry by entry from the cursors, and holds the end against the server's signature. Own ranges are looked up in own batches, of which one
+/// may be at hand.
+pub(super) fn prove(db: &Connection, identity: &Identity, answer: &Answer, at_hand: Option<Batch>) -> Result<Vec<Step>, ApplyError> {
     let mut cursors: BTreeMap<StreamId, Cursor> = outbox::cursors(db)?.into_iter().map(|cursor| (cursor.stream, cursor)).collect();
     if let Some(directory) = &answer.directory {
         let before = std::mem::take(&mut cursors);
@@ -82,6 +83,13 @@ pub(super) fn prove(db: &Connection, identity: &Identity, answer: &Answer) -> Re
         return Err(ApplyError::Unproven("the heads' signature"));
     }
     let mut batches: BTreeMap<(u64, [u8; 16]), Batch> = BTreeMap::new();
+    if let Some(batch) = at_hand {
+        let head = OutboxHead { incarnation: batch.header.incarnation, seq: batch.header.seq, hash: batch.hash() };
+        // The transaction that sealed it may have failed.
+        if batch_at(db, &head)?.is_some() {
+            batches.insert((head.seq, *head.incarnation.as_bytes()), batch);
+        }
+    }
     let mut steps = Vec::new();
     let mut moved = BTreeSet::new();
     for page in &answer.pages {

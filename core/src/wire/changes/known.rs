@@ -7,10 +7,22 @@
 //!
 //! Here is what both sides know after each change: the packer learns it as it writes, the unpacker as it reads.
 
+use std::borrow::Cow;
+
 use super::super::batch::change_hash;
 use super::chunk::Chunk;
 use super::template::{Columns, LeafKind, Plan};
 use crate::domain::id::Hash;
+
+/// A run taken apart, and not compressed.
+pub(super) struct Apart<'a> {
+    /// Counts, lengths, streams and columns.
+    pub(super) plain: Vec<u8>,
+    /// The columns of text, which compress better on their own.
+    pub(super) texts: Vec<u8>,
+    /// Bytes that nothing can make shorter.
+    pub(super) random: Cow<'a, [u8]>,
+}
 
 /// The streams that every run has. Columns follow them, by kind and then by number.
 #[derive(Clone, Copy)]
@@ -149,6 +161,14 @@ pub(super) fn join_v7(time: i64, rest: &[u8]) -> Option<[u8; 16]> {
 
 /// The order of the PPMd models: two characters of Chinese.
 pub(super) const PPMD_ORDER: u32 = 6;
+
+/// The most that PPMd may stretch: real runs stay below a tenth of this, and a hostile one costs no more time than its bytes are worth.
+const MAX_STRETCH: usize = 64;
+
+/// Whether so many bytes are more than so many packed ones may become.
+pub(super) const fn stretches(plain: usize, packed: usize) -> bool {
+    plain / MAX_STRETCH > packed
+}
 
 /// The memory of a PPMd model for so many bytes. Part of the format, as the order is: both sides forget at the same place.
 pub(super) fn ppmd_memory(len: usize) -> u32 {

@@ -7,17 +7,17 @@ use ppmd_rust::Ppmd7Encoder;
 
 use super::super::limits::MAX_CHANGE;
 use super::chunk::{Chunk, KEYS, METAS, VALUES, put_bytes, put_sint, put_uint, read_ops};
-use super::known::{Dep, ID_AS_BEFORE, ID_KNOWN, ID_NEW, ID_NEW_V7, Known, Last, PPMD_ORDER, STREAMS, Stream, ppmd_memory, split_v7};
+use super::known::{Apart, Dep, ID_AS_BEFORE, ID_KNOWN, ID_NEW, ID_NEW_V7, Known, Last, PPMD_ORDER, STREAMS, Stream, ppmd_memory, split_v7, stretches};
 use super::template::{self, KeyPlan, Leaf, LeafKind};
 use crate::domain::id::{ActionId, Hash};
 use crate::domain::policy::SALT_BYTES;
 
-/// Packs; `None` when the run is past what this layout holds.
-pub(super) fn pack(chunks: &[&[u8]], rows: &[Vec<u8>]) -> Option<Vec<u8>> {
+/// Takes apart; `None` when the run is past what this layout holds.
+pub(super) fn apart(chunks: &[&[u8]], rows: &[Vec<u8>]) -> Option<Apart<'static>> {
     let mut packer = Packer::default();
     chunks.iter().try_for_each(|raw| packer.change(raw))?;
     rows.iter().try_for_each(|row| packer.row(row))?;
-    packer.finish(chunks.len(), rows.len())
+    Some(packer.finish(chunks.len(), rows.len()))
 }
 
 #[derive(Default)]
@@ -238,7 +238,7 @@ impl Packer {
         self.known.ids.push(id);
     }
 
-    fn finish(mut self, changes: usize, rows: usize) -> Option<Vec<u8>> {
+    fn finish(mut self, changes: usize, rows: usize) -> Apart<'static> {
         self.columns.resize(self.known.columns.kinds.len(), Vec::new());
         let is_text = |number: &usize| self.known.columns.kinds[*number] == LeafKind::Text;
         let (texts, others): (Vec<usize>, Vec<usize>) = self.known.order().into_iter().partition(is_text);
@@ -251,21 +251,31 @@ impl Packer {
         }
         parts.iter().chain(&texts).for_each(|part| put_uint(&mut plain, part.len() as u64));
         parts.iter().for_each(|part| plain.extend_from_slice(part));
+        Apart { plain, texts: texts.concat(), random: self.random.into() }
+    }
+}
+
+impl Apart<'_> {
+    /// Compresses; `None` when PPMd will not, or so well that no one would unpack it.
+    pub(super) fn pack(&self) -> Option<Vec<u8>> {
         let mut out = Vec::new();
-        put_model(&mut out, &plain)?;
-        put_model(&mut out, &texts.concat())?;
+        put_model(&mut out, &self.plain)?;
+        put_model(&mut out, &self.texts)?;
         out.extend_from_slice(&self.random);
         Some(out)
     }
 }
 
-/// Appends bytes through PPMd, after their plain and their packed length.
+/// Appends bytes through PPMd, after their plain and their packed length; `None` when they would not be read.
 fn put_model(out: &mut Vec<u8>, plain: &[u8]) -> Option<()> {
     let mut packed = Vec::new();
     if !plain.is_empty() {
         let mut encoder = Ppmd7Encoder::new(packed, PPMD_ORDER, ppmd_memory(plain.len())).ok()?;
         encoder.write_all(plain).ok()?;
         packed = encoder.finish(false).ok()?;
+    }
+    if stretches(plain.len(), packed.len()) {
+        return None;
     }
     put_uint(out, plain.len() as u64);
     put_bytes(out, &packed);

@@ -7,7 +7,7 @@ use ppmd_rust::Ppmd7Decoder;
 use super::super::error::WireError;
 use super::super::limits::{MAX_CHANGE, MAX_OPS};
 use super::chunk::{Chunk, KEYS, METAS, Op, Reader, VALUES, write_ops};
-use super::known::{Dep, ID_AS_BEFORE, ID_KNOWN, ID_NEW, ID_NEW_V7, Known, PPMD_ORDER, STREAMS, Stream, join_v7, ppmd_memory};
+use super::known::{Apart, Dep, ID_AS_BEFORE, ID_KNOWN, ID_NEW, ID_NEW_V7, Known, PPMD_ORDER, STREAMS, Stream, join_v7, ppmd_memory, stretches};
 use super::template::{KeyPlan, LeafKind, Plan, Step, put_head};
 use super::{MAX_COUNT, Run, civil};
 use crate::domain::id::{ActionId, Hash};
@@ -15,13 +15,18 @@ use crate::domain::policy::SALT_BYTES;
 
 /// Unpacks what follows the layout's byte, to at most `limit` bytes.
 pub(super) fn unpack(packed: &[u8], limit: usize) -> Result<Run, WireError> {
-    let malformed = || WireError::Malformed("changes");
     let mut rest = Reader(packed);
     let plain = model(&mut rest, limit)?;
     let texts = model(&mut rest, limit)?;
-    let contents = Contents::read(&plain, rest).ok_or_else(malformed)?;
+    run(&Apart { plain, texts, random: rest.0.into() }, limit)
+}
+
+/// Puts together what was taken apart, to at most `limit` bytes.
+pub(super) fn run(apart: &Apart<'_>, limit: usize) -> Result<Run, WireError> {
+    let malformed = || WireError::Malformed("changes");
+    let contents = Contents::read(&apart.plain, Reader(&apart.random)).ok_or_else(malformed)?;
     let (changes, rows) = (contents.changes, contents.rows);
-    let mut unpacker = Unpacker::new(contents, &texts).ok_or_else(malformed)?;
+    let mut unpacker = Unpacker::new(contents, &apart.texts).ok_or_else(malformed)?;
     let mut left = limit;
     // Sixteen for each at least, so that empty ones are bounded as well.
     let mut spend = |len: usize| -> Result<(), WireError> {
@@ -43,14 +48,11 @@ pub(super) fn unpack(packed: &[u8], limit: usize) -> Result<Run, WireError> {
     unpacker.is_done().then_some(run).ok_or_else(malformed)
 }
 
-/// The most that PPMd may stretch: real runs stay below a tenth of this, and a hostile one costs no more time than its bytes are worth.
-const MAX_STRETCH: usize = 64;
-
 /// Reads bytes that went through PPMd.
 fn model(rest: &mut Reader<'_>, limit: usize) -> Result<Vec<u8>, WireError> {
     let (len, packed) = rest.uint().zip(rest.bytes()).ok_or(WireError::Malformed("changes"))?;
     let len = usize::try_from(len).unwrap_or(usize::MAX);
-    if len > limit || len / MAX_STRETCH > packed.len() {
+    if len > limit || stretches(len, packed.len()) {
         return Err(WireError::TooLarge("changes"));
     }
     let mut plain = vec![0; len];

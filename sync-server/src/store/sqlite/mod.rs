@@ -72,6 +72,10 @@ pub enum OpenError {
     },
 }
 
+/// Pages that the writer keeps, in KiB as SQLite counts them: with its 2 MB, an evening's group commits wrote pages to the WAL and read them again
+/// before they were done.
+const WRITER_CACHE_KIB: i64 = -16_000;
+
 /// The embedded store.
 #[derive(Debug)]
 pub struct Sqlite {
@@ -96,6 +100,7 @@ impl Sqlite {
         let failed = |source| opening(path, source);
         let mut writer = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE).map_err(failed)?;
         migrate(path, &mut writer)?;
+        writer.pragma_update(None, "cache_size", WRITER_CACHE_KIB).map_err(failed)?;
         let readers = (0..READERS)
             .map(|_| connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE).and_then(|reader| reader.pragma_update(None, "query_only", true).map(|()| reader)))
             .collect::<Result<_, _>>()

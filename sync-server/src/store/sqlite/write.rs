@@ -20,11 +20,13 @@ use crate::store::{
 pub(super) struct Tx<'c> {
     connection: &'c Connection,
     heads: BTreeMap<StreamId, (u64, Hash)>,
+    /// The entry written last: most go into their streams at once.
+    last: Option<(i64, Hash)>,
 }
 
 impl<'c> Tx<'c> {
     pub(super) const fn new(connection: &'c Connection) -> Self {
-        Self { connection, heads: BTreeMap::new() }
+        Self { connection, heads: BTreeMap::new(), last: None }
     }
 
     /// Writes the counters.
@@ -40,6 +42,9 @@ impl<'c> Tx<'c> {
     }
 
     fn entry_hash(&self, entry: i64) -> Result<Hash> {
+        if let Some((_, hash)) = self.last.filter(|(last, _)| *last == entry) {
+            return Ok(hash);
+        }
         let mut query = self.connection.prepare_cached("SELECT hash FROM entries WHERE id = ?1")?;
         Ok(query.query_row([entry], |row| row.get(0).map(Hash))?)
     }
@@ -116,7 +121,9 @@ impl Write for Tx<'_> {
                 body.as_slice(),
             ),
         )?;
-        Ok(self.connection.last_insert_rowid())
+        let entry = self.connection.last_insert_rowid();
+        self.last = Some((entry, hash));
+        Ok(entry)
     }
 
     fn append(&mut self, stream: StreamId, entry: i64) -> Result<u64> {
@@ -176,9 +183,11 @@ impl Write for Tx<'_> {
 
     fn put_case(&mut self, case: &CaseRow) -> Result<()> {
         self.run(
-            "INSERT OR REPLACE INTO cases
+            "INSERT INTO cases
              (doc, area, number, state, title, category, severity, reopen_pending, flags, actions, reporter, due_ms, created_ms, updated_ms, progress)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)
+             ON CONFLICT DO UPDATE SET area = ?2, number = ?3, state = ?4, title = ?5, category = ?6, severity = ?7, reopen_pending = ?8, flags = ?9,
+                 actions = ?10, reporter = ?11, due_ms = ?12, created_ms = ?13, updated_ms = ?14, progress = ?15",
             rusqlite::params![
                 case.doc.as_bytes(),
                 case.area.to_string(),
@@ -203,7 +212,8 @@ impl Write for Tx<'_> {
     fn put_household(&mut self, household: &HouseholdRow) -> Result<()> {
         let HouseholdRow { doc, area, persons, care, view, updated_ms } = household;
         self.run(
-            "INSERT OR REPLACE INTO households (doc, area, persons, care, view, updated_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            "INSERT INTO households (doc, area, persons, care, view, updated_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+             ON CONFLICT DO UPDATE SET area = ?2, persons = ?3, care = ?4, view = ?5, updated_ms = ?6",
             (doc.as_bytes(), area.to_string(), persons, care, view, updated_ms),
         )
         .map(drop)

@@ -1,4 +1,4 @@
-//! Admission alone: an evening's changes through the gate, the policy and a durable commit, without HTTP and without phones.
+//! Admission alone: an evening's changes through the gate, the policy and a durable commit, without HTTP, and without what phones do: their requests are made before.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -26,15 +26,16 @@ pub async fn measure(stage: &Stage, figures: &mut Figures) -> Outcome<()> {
             let items = importer.evening(&stage.workload, d)?;
             changes += items.len();
             let batches = importer.seal(items);
-            work.push((importer, batches));
+            let requests = importer.requests(&batches);
+            work.push((importer, batches, requests));
         }
         let me = std::process::id();
         let (cpu, started) = (process::cpu(me)?, Instant::now());
         let tasks: Vec<_> = work
             .into_iter()
-            .map(|(importer, batches)| {
+            .map(|(importer, batches, requests)| {
                 let town = Arc::clone(&town);
-                tokio::spawn(async move { importer.send(&town, &batches).await.map(|()| (importer, batches)) })
+                tokio::spawn(async move { importer.send(&town, &requests).await.map(|()| (importer, batches)) })
             })
             .collect();
         let mut sent = Vec::new();

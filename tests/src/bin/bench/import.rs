@@ -75,7 +75,8 @@ pub async fn town(data: &Path, workload: &Workload) -> Outcome<Vec<Importer>> {
         tasks.push(tokio::spawn(async move {
             let items = importer.base(&records)?;
             let batches = importer.seal(items);
-            importer.send(&town, &batches).await?;
+            let requests = importer.requests(&batches);
+            importer.send(&town, &requests).await?;
             Ok::<_, crate::Failure>(importer)
         }));
     }
@@ -167,11 +168,15 @@ impl Importer {
         batches
     }
 
-    /// Sends batches one by one, and asks for nothing: their admission is all that the server does.
-    pub async fn send(&self, town: &Town, batches: &[Batch]) -> Outcome<()> {
-        for batch in batches {
-            let answer = self.ask(town, None, vec![SealedBytes(batch.to_bytes())]).await?;
-            if let Some(rejection) = answer.rejections.first() {
+    /// The requests that bring batches one by one, and ask for nothing: their admission is all that the server does.
+    pub fn requests(&self, batches: &[Batch]) -> Vec<Vec<u8>> {
+        batches.iter().map(|batch| self.request(None, vec![SealedBytes(batch.to_bytes())])).collect()
+    }
+
+    /// Sends requests.
+    pub async fn send(&self, town: &Town, requests: &[Vec<u8>]) -> Outcome<()> {
+        for request in requests {
+            if let Some(rejection) = ask(town, request).await?.rejections.first() {
                 return Err(format!("a batch was not taken: {rejection:?}").into());
             }
         }
@@ -181,7 +186,7 @@ impl Importer {
     /// Fails unless every item of these batches was accepted.
     pub async fn check_accepted(&self, town: &Town, batches: &[Batch]) -> Outcome<()> {
         let state = SyncState { cursors: Vec::new(), outbox: self.outbox };
-        let answer = self.ask(town, Some(state), Vec::new()).await?;
+        let answer = ask(town, &self.request(Some(state), Vec::new())).await?;
         let facts = answer.pages.iter().flat_map(|page| &page.entries).filter_map(|entry| match entry {
             PageEntry::Entry(Entry::Fact(Fact { kind: FactKind::Verdict, body: Body::Held(body), .. })) => Some(minicbor::decode::<BatchVerdict>(body)),
             _ => None,
@@ -196,11 +201,14 @@ impl Importer {
         Ok(())
     }
 
-    async fn ask(&self, town: &Town, state: Option<SyncState>, batches: Vec<SealedBytes>) -> Outcome<Answer> {
+    fn request(&self, state: Option<SyncState>, batches: Vec<SealedBytes>) -> Vec<u8> {
         let state_hash = state.as_ref().map_or(StateHash([0; 16]), SyncState::hash);
         let request = Request { nonce: 1, state_hash, state, batches, offers: vec![] };
-        let bytes = request.to_bytes(&Authenticate::Sign(self.device, &KeyPair::from_secret(&self.secret)));
-        let answer = town.sync(&frame::wrap(&bytes, 3)).await.map_err(|error| error.reason)?;
-        Ok(Answer::from_bytes(&frame::unwrap(&answer)?)?)
+        frame::wrap(&request.to_bytes(&Authenticate::Sign(self.device, &KeyPair::from_secret(&self.secret))), 3)
     }
+}
+
+async fn ask(town: &Town, request: &[u8]) -> Outcome<Answer> {
+    let answer = town.sync(request).await.map_err(|error| error.reason)?;
+    Ok(Answer::from_bytes(&frame::unwrap(&answer)?)?)
 }
