@@ -198,8 +198,16 @@ impl Store {
 
     fn assemble(db: Database, env: Arc<dyn Environment>, life: LifeFile) -> Result<Self, StoreError> {
         let counted_ms = Mutex::new(env.stamp().mono_ms);
-        let inner =
-            Inner { db, env, life: Mutex::new(life), outstanding: Mutex::default(), sealed: Mutex::default(), announcer: Announcer::new(), identity: RwLock::default(), counted_ms };
+        let inner = Inner {
+            db,
+            env,
+            life: Mutex::new(life),
+            outstanding: Mutex::default(),
+            sealed: Mutex::default(),
+            announcer: Announcer::new(),
+            identity: RwLock::default(),
+            counted_ms,
+        };
         let store = Self { inner: Arc::new(inner) };
         if store.inner.db.alone(|db| meta::get(db, meta::WIPE))?.unwrap_or(false) {
             store.wipe()?;

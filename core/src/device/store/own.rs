@@ -219,8 +219,7 @@ pub(super) fn set(db: &Connection, n: i64, standing: Standing, reason: Option<Re
 /// one for each change that arrived, a long answer spent an eighth of its time on writing and merging pieces of the index.
 pub(super) fn arrived(db: &Connection, doc: DocId, edit: Hash) -> Result<bool, StoreError> {
     let undecided = "SELECT n FROM own WHERE edit = ?1 AND doc = ?2 AND status IN (3, 4, 5)";
-    let rows: Vec<i64> =
-        db.prepare_cached(undecided)?.query_map(params![edit.0, doc.as_bytes()], |row| row.get(0))?.collect::<Result<_, rusqlite::Error>>()?;
+    let rows: Vec<i64> = db.prepare_cached(undecided)?.query_map(params![edit.0, doc.as_bytes()], |row| row.get(0))?.collect::<Result<_, rusqlite::Error>>()?;
     for n in &rows {
         db.prepare_cached("UPDATE own SET status = 2, reason = NULL, raw = NULL WHERE n = ?1")?.execute([n])?;
     }
