@@ -10,7 +10,7 @@ use minicbor::{Decode, Encode};
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use zeroize::Zeroizing;
 
-use super::db::{self, Database};
+use super::db::{self, Database, Mac};
 use super::meta::{self, Renew};
 use super::{Store, StoreError, rebuild};
 use crate::domain::id::{Hash, Incarnation};
@@ -181,18 +181,26 @@ pub(super) fn open(options: &OpenOptions) -> Result<Store, OpenError> {
         std::fs::create_dir_all(folder)?;
     }
     let mut life = LifeFile::open(&life_path, &key)?;
-    let connection =
-        db::connect(&options.path, &key, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE).map_err(|error| classify(&error, size, &life))?;
-    let found = version(&connection).map_err(|error| classify(&error, size, &life))?;
+    let (connection, mac, found) = unlock(&options.path, &key).map_err(|error| classify(&error, size, &life))?;
     let known = MIGRATIONS.len() as u32;
     if found > known {
         return Err(OpenError::NewerSchema { found, known });
     }
     db::make_writer(&connection).map_err(|error| classify(&error, size, &life))?;
     migrate(&connection, found).map_err(|error| classify(&error, size, &life))?;
-    let database = Database::new(&options.path, &key, connection);
+    let database = Database::new(&options.path, &key, mac, connection);
     database.write(|tx| begin_life(tx, options.env.as_ref(), &mut life))?;
     Ok(Store::assemble(database, options.env.clone(), life)?)
+}
+
+/// A connection that reads the file, how its pages are proved, and how many steps it has taken.
+fn unlock(path: &Path, key: &[u8; 32]) -> Result<(Connection, Mac, u32), rusqlite::Error> {
+    let by = |mac| {
+        let connection = db::connect(path, key, mac, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
+        let found = version(&connection)?;
+        Ok((connection, mac, found))
+    };
+    by(Mac::Sha256).or_else(|error| if db::code(&error) == Some(ErrorCode::NotADatabase) { by(Mac::Sha512) } else { Err(error) })
 }
 
 /// How many steps the file has taken; reading it is the first thing that needs the key.

@@ -4,6 +4,7 @@ use std::fs;
 
 use super::*;
 use crate::device::store::OpenError;
+use crate::device::store::db::Mac;
 
 fn files(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).map(|path| (path.clone(), fs::read(path).unwrap())).collect()
@@ -45,7 +46,7 @@ fn a_wrong_key_is_said_also_where_the_life_file_is_gone() {
 fn a_newer_schema_is_refused_and_nothing_is_touched() {
     let (dir, clock, _) = closed();
     let path = dir.path().join("phone.db");
-    let connection = super::super::db::connect(&path, &KEY, rusqlite::OpenFlags::SQLITE_OPEN_READ_WRITE).unwrap();
+    let connection = super::super::db::connect(&path, &KEY, Mac::Sha256, rusqlite::OpenFlags::SQLITE_OPEN_READ_WRITE).unwrap();
     connection.pragma_update(None, "user_version", 99).unwrap();
     connection.close().unwrap();
     let before = files(dir.path());
@@ -125,11 +126,11 @@ fn a_copy_without_its_life_file_takes_a_new_incarnation() {
     assert!(copy.status().unwrap().copied && !original.status().unwrap().copied);
 }
 
-/// Version 1 as it was shipped, brought to today, has the schema of a fresh store and keeps its rows.
+/// Version 1 as it was shipped, with pages proved by SHA-512, brought to today, has the schema of a fresh store and keeps its rows.
 #[test]
 fn the_first_schema_comes_to_todays() {
-    let schema = |path: &Path| {
-        let connection = super::super::db::connect(path, &KEY, rusqlite::OpenFlags::SQLITE_OPEN_READ_WRITE).unwrap();
+    let schema = |path: &Path, mac| {
+        let connection = super::super::db::connect(path, &KEY, mac, rusqlite::OpenFlags::SQLITE_OPEN_READ_WRITE).unwrap();
         let mut statement = connection.prepare("SELECT type, name, tbl_name, sql FROM sqlite_master ORDER BY type, name").unwrap();
         let rows: Vec<(String, String, String, Option<String>)> =
             statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))).unwrap().collect::<Result<_, _>>().unwrap();
@@ -138,14 +139,15 @@ fn the_first_schema_comes_to_todays() {
     let dir = tempfile::tempdir().unwrap();
     let (old, fresh) = (dir.path().join("old.db"), dir.path().join("fresh.db"));
     let clock = Clock::new(4);
-    let connection = super::super::db::connect(&old, &KEY, rusqlite::OpenFlags::SQLITE_OPEN_READ_WRITE | rusqlite::OpenFlags::SQLITE_OPEN_CREATE).unwrap();
+    let connection =
+        super::super::db::connect(&old, &KEY, Mac::Sha512, rusqlite::OpenFlags::SQLITE_OPEN_READ_WRITE | rusqlite::OpenFlags::SQLITE_OPEN_CREATE).unwrap();
     connection.execute_batch(include_str!("../../../../tests/fixtures/store_v1.sql")).unwrap();
     connection.close().unwrap();
     drop(Store::open(&options(&fresh, &clock)).unwrap());
     let store = Store::open(&options(&old, &clock)).unwrap();
     assert_eq!(store.status().unwrap().unsent, 1, "unsent work survives every migration");
     drop(store);
-    assert_eq!(schema(&old), schema(&fresh));
+    assert_eq!(schema(&old, Mac::Sha512), schema(&fresh, Mac::Sha256));
 }
 
 #[test]
@@ -155,7 +157,7 @@ fn an_opening_cut_short_is_gone_on_with() {
     let path = dir.path().join("phone.db");
     drop(Store::open(&options(&path, &clock)).unwrap());
     // As after a crash between the tables and the first life.
-    let connection = super::super::db::connect(&path, &KEY, rusqlite::OpenFlags::SQLITE_OPEN_READ_WRITE).unwrap();
+    let connection = super::super::db::connect(&path, &KEY, Mac::Sha256, rusqlite::OpenFlags::SQLITE_OPEN_READ_WRITE).unwrap();
     connection.execute_batch("DELETE FROM lives; DELETE FROM meta;").unwrap();
     connection.close().unwrap();
     let store = Store::open(&options(&path, &clock)).unwrap();
