@@ -14,7 +14,7 @@ use fieldgrid_core::domain::policy::Refusal;
 use fieldgrid_core::domain::server_fact::{CaseNumber, Instruction, Received};
 use fieldgrid_core::env::random;
 use fieldgrid_core::record::Command;
-use fieldgrid_core::wire::batch::{Batch, ChangeItem, Item};
+use fieldgrid_core::wire::batch::{Batch, ChangeItem, Item, Sealing};
 use fieldgrid_core::wire::entry::Entry;
 use fieldgrid_core::wire::suite::{KeyPair, Purpose, Signature, Signer};
 use fieldgrid_core::wire::sync::{BatchFault, BatchRejection, PageEntry, SealedBytes, StreamKind};
@@ -75,14 +75,17 @@ async fn a_batch_out_of_its_place_takes_none() {
 
     let forged = Batch::seal(member.sealing(), vec![Item::Change(first.clone())], &KeyPair::from_secret(&random(&*world.env)));
     let foreign = Batch::seal(other.sealing(), vec![Item::Change(first.clone())], &member.key);
+    let genesis = Sealing { incarnation: Incarnation::random([0; 16]), ..member.sealing() };
+    let genesis = Batch::seal(genesis, vec![Item::Change(first.clone())], &member.key);
     let one = member.changes(vec![first]);
     let two = member.changes(vec![second]);
     let three = member.changes(vec![third]);
-    let mut request = member.request(&[forged, foreign, one.clone(), three.clone(), two.clone()]);
+    let mut request = member.request(&[forged, foreign, genesis, one.clone(), three.clone(), two.clone()]);
     request.batches.push(SealedBytes(b"not a batch".to_vec()));
     let answer = member.ask(&world.town, &request).await.unwrap();
     let faults: Vec<(u32, BatchFault)> = answer.rejections.iter().map(|rejection| (rejection.index, rejection.fault)).collect();
-    assert_eq!(faults, [(0, BatchFault::Unverified), (1, BatchFault::Foreign), (3, BatchFault::Gap), (5, BatchFault::Malformed)]);
+    let expected = [(0, BatchFault::Unverified), (1, BatchFault::Foreign), (2, BatchFault::Malformed), (4, BatchFault::Gap), (6, BatchFault::Malformed)];
+    assert_eq!(faults, expected);
     assert_eq!(answer.outbox.unwrap().seq, 2);
 
     member.apply(&world.town, &answer).await;

@@ -108,6 +108,12 @@ impl Incarnation {
     pub const fn random(bytes: [u8; 16]) -> Self {
         Self(Uuid::from_bytes(bytes))
     }
+
+    /// Sixteen zero bytes: genesis' actor, and no life of any store.
+    #[must_use]
+    pub const fn is_zero(&self) -> bool {
+        self.0.is_nil()
+    }
 }
 
 /// A SHA-256.

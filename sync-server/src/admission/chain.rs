@@ -145,6 +145,9 @@ fn place(read: &dyn Read, device: &DeviceRow, batch: &Arc<Batch>, life: &mut Opt
     if batch.verify(&device.key).is_err() {
         return Ok(Place::Fault(BatchFault::Unverified));
     }
+    if header.incarnation.is_zero() {
+        return Ok(Place::Fault(BatchFault::Malformed));
+    }
     let (hash, current) = (batch.hash(), life.filter(|life| life.id == header.incarnation));
     let opens = match current {
         Some(current) if header.seq == current.seq + 1 => {

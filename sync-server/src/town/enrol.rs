@@ -108,7 +108,7 @@ impl Town {
             return Err(refusal(ErrorKind::Version, "this server does not speak so new a version"));
         }
         // Genesis' actor: every change by it is malformed. A phone that draws it has a broken source of randomness.
-        if request.incarnation.as_bytes() == &[0; 16] {
+        if request.incarnation.is_zero() {
             return Err(refusal(ErrorKind::Malformed, "the incarnation is to be drawn at random"));
         }
         let now_ms = self.env.wall_ms();
