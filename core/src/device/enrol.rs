@@ -100,7 +100,7 @@ pub async fn enrol(store: &Store, transport: &dyn Transport, invite: &Invite) ->
         return Err(EnrolError::AlreadyEnrolled);
     }
     let request = EnrolRequest::new(invite.code.clone(), store.incarnation()?, &store.key_pair()?);
-    let body = frame::wrap(&minicbor::to_vec(&request).expect("encoding into memory does not fail"), 3);
+    let body = frame::plain(&minicbor::to_vec(&request).expect("encoding into memory does not fail"));
     let answer = ask(transport, &body).await?;
     let (store, server, root) = (store.clone(), invite.server.clone(), invite.root);
     spawn_blocking(move || Ok(store.enrol(&answer, &server, root)?)).await.unwrap_or(Err(EnrolError::Storage(StoreError::Closed)))

@@ -9,7 +9,14 @@ const PLAIN_BELOW: usize = 160;
 const PLAIN: u8 = 0;
 const ZSTD: u8 = 1;
 
-/// Wraps a body for sending. `level` is zstd's: phones use 19 for an evening's work, the server 3 for live answers.
+/// A body as it stands. So phones send: batches are compressed already, and what else is in a request is hashes. zstd's highest level made an evening 0.6 %
+/// shorter (190 bytes), and a phone's library 0.23 MB larger.
+#[must_use]
+pub fn plain(body: &[u8]) -> Vec<u8> {
+    [&[PLAIN], body].concat()
+}
+
+/// Wraps a body for sending, compressed at zstd's `level` where that makes it shorter.
 #[must_use]
 pub fn wrap(body: &[u8], level: i32) -> Vec<u8> {
     if body.len() >= PLAIN_BELOW
@@ -19,7 +26,7 @@ pub fn wrap(body: &[u8], level: i32) -> Vec<u8> {
         packed.insert(0, ZSTD);
         return packed;
     }
-    [&[PLAIN], body].concat()
+    plain(body)
 }
 
 /// How long a framed body is once it is unwrapped, as it says itself; 0 where [`unwrap`] would say why not.
