@@ -477,8 +477,12 @@ mod tests {
     #[tokio::test]
     async fn closing_ends_who_watches_and_the_store_is_opened_again_at_once() {
         let folder = tempfile::tempdir().unwrap();
+        let mut idle = Vec::new();
         for _ in 0..10 {
             let device = open_device(request(folder.path())).await.unwrap();
+            let kept = device.observe_refused().unwrap();
+            kept.next().await.unwrap();
+            idle.push(kept);
             let watch = device.observe_status().unwrap();
             watch.next().await.unwrap();
             let watching = tokio::spawn(async move { kind(watch.next().await) });
@@ -487,6 +491,9 @@ mod tests {
             assert_eq!(kind(device.names().await), Some(ErrorKind::Closed));
             assert_eq!(kind(device.observe_refused()), Some(ErrorKind::Closed));
             assert_eq!(watching.await.unwrap(), Some(ErrorKind::Closed));
+        }
+        for watch in idle {
+            assert_eq!(kind(watch.next().await), Some(ErrorKind::Closed));
         }
         let device = open_device(request(folder.path())).await.unwrap();
         assert_eq!(kind(open_device(request(folder.path())).await), Some(ErrorKind::InUse), "one that nobody closes stays");

@@ -31,10 +31,11 @@ impl Cancelled {
     }
 }
 
-/// A look that is under way ends when nobody waits for it any more.
-struct Look(AbortHandle);
+/// A task that ends with its owner.
+#[derive(Debug)]
+struct Owned(AbortHandle);
 
-impl Drop for Look {
+impl Drop for Owned {
     fn drop(&mut self) {
         self.0.abort();
     }
@@ -45,15 +46,25 @@ macro_rules! watches {
         $(#[$doc])*
         #[derive(Debug, uniffi::Object)]
         pub struct $name {
-            shared: Arc<Mutex<($watch, Option<$shown>)>>,
+            shared: Arc<Mutex<Option<($watch, Option<$shown>)>>>,
             cancelled: Cancelled,
             closed: Arc<Cancelled>,
+            _end: Owned,
         }
 
         impl $name {
             pub(crate) fn new(watch: $watch, closed: &Arc<Cancelled>) -> Arc<Self> {
-                let shared = Arc::new(Mutex::new((watch, None)));
-                Arc::new(Self { shared, cancelled: Cancelled::not_yet(), closed: Arc::clone(closed) })
+                let shared = Arc::new(Mutex::new(Some((watch, None))));
+                let (held, closing) = (Arc::downgrade(&shared), Arc::clone(closed));
+                let end = crate::runtime().spawn(async move {
+                    closing.said().await;
+                    // Who is busy with the last value, or has forgotten it, would keep the store open.
+                    if let Some(held) = held.upgrade() {
+                        let watch = held.lock().await.take();
+                        let _ = crate::runtime().spawn_blocking(move || drop(watch)).await;
+                    }
+                });
+                Arc::new(Self { shared, cancelled: Cancelled::not_yet(), closed: Arc::clone(closed), _end: Owned(end.abort_handle()) })
             }
         }
 
@@ -66,20 +77,22 @@ macro_rules! watches {
             pub async fn next(&self) -> Result<$shown, FieldgridError> {
                 let shared = Arc::clone(&self.shared);
                 let look = crate::runtime().spawn(async move {
-                    let (watch, found) = &mut *shared.lock().await;
+                    let mut shared = shared.lock().await;
+                    let Some((watch, found)) = &mut *shared else { return Err(StoreError::Closed) };
                     if found.is_none() {
                         let value = watch.next().await?;
                         *found = Some(($convert)(value));
                     }
                     Ok::<_, StoreError>(())
                 });
-                let _end = Look(look.abort_handle());
+                // Ends when nobody waits for it any more.
+                let _look = Owned(look.abort_handle());
                 tokio::select! {
                     () = self.cancelled.said() => return Err(FieldgridError::stopped()),
                     () = self.closed.said() => return Err(FieldgridError::stopped()),
                     looked = look => looked.unwrap_or(Err(StoreError::Closed))?,
                 }
-                self.shared.lock().await.1.take().ok_or_else(FieldgridError::stopped)
+                self.shared.lock().await.as_mut().and_then(|(_, found)| found.take()).ok_or_else(FieldgridError::stopped)
             }
 
             /// Ends it for good: who waits in `next`, and who will.
