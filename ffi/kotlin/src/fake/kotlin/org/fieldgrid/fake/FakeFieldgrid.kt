@@ -72,7 +72,7 @@ class FakeFieldgrid(enrolled: Boolean = true, private val now: () -> Long = Syst
         val id = id()
         val row = CaseRow(id, CaseState.REPORTED, severity = fields.severity, category = fields.category, title = fields.title, address = fields.place?.address, grid = fields.grid, mine = true)
         save(RefusedEdit(id(), id, fields.title ?: fields.place?.address, now(), ON_PHONE, listOf(ActionKind.REPORT))) {
-            it.copy(cases = it.cases + (id to CaseDetail(row, text = fields.text)))
+            it.copy(cases = it.cases + (id to CaseDetail(row, fields.text, fields.place, fields.occurredMs ?: now(), fields.source)))
         }
         return id
     }
@@ -82,7 +82,7 @@ class FakeFieldgrid(enrolled: Boolean = true, private val now: () -> Long = Syst
         if (case !in world.value.cases) throw notFound()
         val said = listOfNotNull(fields.text, fields.measure, fields.reason, fields.observation, fields.reply).joinToString("\n").ifEmpty { null }
         save(edit) { world ->
-            val entry = HistoryEntry(edit.id, kind, world.enrolment?.role ?: Role.GRID_MEMBER, own = true, madeMs = now(), text = said, delivery = ON_PHONE)
+            val entry = HistoryEntry(edit.id, kind, world.enrolment?.role ?: Role.GRID_MEMBER, own = true, madeMs = now(), text = said, fields = fields, delivery = ON_PHONE)
             world.changed(case) { it.copy(history = it.history + entry) }
         }
         return edit.id
