@@ -21,7 +21,7 @@ let package = Package(
         ),
         .target(name: "FieldgridKit", dependencies: ["FieldgridFFI"]),
         .target(name: "FieldgridTesting", dependencies: ["FieldgridKit"]),
-        .testTarget(name: "FieldgridKitTests", dependencies: ["FieldgridKit", "FieldgridTesting"]),
+        .testTarget(name: "FieldgridKitTests", dependencies: ["FieldgridFFI", "FieldgridKit", "FieldgridTesting"]),
     ],
     // Each toolchain takes the latest that it knows: strict concurrency by the language itself from 6.0 on.
     swiftLanguageVersions: [.v5, .version("6")]

@@ -138,20 +138,23 @@ public protocol Fieldgrid: Sendable {
     /// The app is in front, or the network is back: what waits in the background tries now.
     func wake() async throws
 
-    /// Stops, and lets go of the store: it can be opened again once this has returned and no loop over ``ObservedValues`` is left. Loops and later calls end
-    /// with ``FieldgridError/closed(_:)``. Twice is once.
-    func close() async
+    /// Closes: loops over ``ObservedValues`` and calls end with ``FieldgridError/closed(_:)`` from here on, and the store's files are closed in the background.
+    /// It waits for nothing, so it may be called on the main actor, and ``FieldgridEngine/open(_:)`` may follow at once. Twice is once.
+    func close()
+
+    /// Closes, and returns when the store's files are closed: for an app that is going to move or delete them.
+    func closeAndWait() async
 }
 
 // MARK: - What may be left out
 
 extension Fieldgrid {
     /// Today's list: what is open, what is due first, then the latest change.
-    public func observeToday(limit: Int = PageRequest.size) -> ObservedValues<Page<CaseRow>> {
-        observeCases(CaseFilter(order: .today), limit: limit)
+    public func observeToday(limit: Int = PageRequest.size, after: PageToken? = nil) -> ObservedValues<Page<CaseRow>> {
+        observeCases(CaseFilter(order: .today), limit: limit, after: after)
     }
 
-    /// Cases, a page at a time; `after` is the ``Page/next`` of the page before.
+    /// Cases, a page at a time; `after` is the ``Page/next`` of the page before. ``Pages`` makes one list of them, as one scrolls.
     public func cases(_ filter: CaseFilter = CaseFilter(), limit: Int = PageRequest.size, after: PageToken? = nil) async throws -> Page<CaseRow> {
         try await cases(filter, page: PageRequest(limit: limit, after: after))
     }

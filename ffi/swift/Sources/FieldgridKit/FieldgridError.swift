@@ -13,7 +13,7 @@ public enum FieldgridError: Error, Hashable, Sendable {
     /// The store's file, or something in it, cannot be read; it was left as it is.
     case damaged(Words)
 
-    /// Another process or another opening uses the store.
+    /// Another process has the store open, or a ``Fieldgrid`` of this one that was not closed.
     case inUse(Words)
 
     /// Storage failed; `full` when no space is left, or the files cannot be written.

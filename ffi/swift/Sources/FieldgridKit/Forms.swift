@@ -20,6 +20,12 @@ public struct ActionFields: Hashable, Sendable {
     /// When it happened.
     public var occurred: Date?
 
+    /// When it was finished, as claimed.
+    public var finished: Date?
+
+    /// When it was seen.
+    public var seen: Date?
+
     /// Why.
     public var reason: String?
 
@@ -53,14 +59,35 @@ public struct ActionFields: Hashable, Sendable {
     /// The grid it belongs to.
     public var grid: String?
 
-    /// The organisation it is dispatched to, by id.
+    /// The organisation it is dispatched to, by id; ``Names/orgs`` has them.
     public var org: String?
 
     /// The person it is dispatched to, by id.
     public var person: String?
 
-    /// The actions it is about, by id.
+    /// Organisations that handle it too and whose finishing is required, by id.
+    public var required: [String]?
+
+    /// Departments that are whistled for, by id.
+    public var departments: [String]?
+
+    /// The assignments, requests or actions it is about, by id: ``Assignment/id``, ``HistoryEntry/id``, ``Flag/actions``.
     public var targets: [String]?
+
+    /// Days of a suspension.
+    public var maxDays: Int?
+
+    /// The flag that a decision clears: ``Flag/row``.
+    public var row: Int?
+
+    /// A decision's word, or a supervision's level.
+    public var decision: String?
+
+    /// The other case of a merge, by id.
+    public var primary: String?
+
+    /// Where the case came from, when not from a phone.
+    public var source: String?
 
     public init(
         text: String? = nil,
@@ -69,6 +96,8 @@ public struct ActionFields: Hashable, Sendable {
         severity: Severity? = nil,
         place: Place? = nil,
         occurred: Date? = nil,
+        finished: Date? = nil,
+        seen: Date? = nil,
         reason: String? = nil,
         reply: String? = nil,
         result: String? = nil,
@@ -82,7 +111,14 @@ public struct ActionFields: Hashable, Sendable {
         grid: String? = nil,
         org: String? = nil,
         person: String? = nil,
-        targets: [String]? = nil
+        required: [String]? = nil,
+        departments: [String]? = nil,
+        targets: [String]? = nil,
+        maxDays: Int? = nil,
+        row: Int? = nil,
+        decision: String? = nil,
+        primary: String? = nil,
+        source: String? = nil
     ) {
         self.text = text
         self.title = title
@@ -90,6 +126,8 @@ public struct ActionFields: Hashable, Sendable {
         self.severity = severity
         self.place = place
         self.occurred = occurred
+        self.finished = finished
+        self.seen = seen
         self.reason = reason
         self.reply = reply
         self.result = result
@@ -103,7 +141,14 @@ public struct ActionFields: Hashable, Sendable {
         self.grid = grid
         self.org = org
         self.person = person
+        self.required = required
+        self.departments = departments
         self.targets = targets
+        self.maxDays = maxDays
+        self.row = row
+        self.decision = decision
+        self.primary = primary
+        self.source = source
     }
 }
 

@@ -11,6 +11,15 @@ public struct CaseDetail: Identifiable, Hashable, Sendable {
     /// What was reported.
     public var text: String?
 
+    /// Where, with the point if there was a fix.
+    public var place: Place?
+
+    /// When it happened.
+    public var occurred: Date?
+
+    /// Where it came from, when not from a phone.
+    public var source: String?
+
     /// What the grid is called.
     public var gridName: String?
 
@@ -19,6 +28,15 @@ public struct CaseDetail: Identifiable, Hashable, Sendable {
 
     /// Whether the case is here whole, or only its progress may be known.
     public var whole: Bool
+
+    /// The round of work, from 1: each rework and each reopening begins one.
+    public var round: Int
+
+    /// Closed, but somebody asked to reopen it or something contradicts it.
+    public var reopenPending: Bool
+
+    /// What people should know or decide.
+    public var flags: [Flag]
 
     /// What was done, in order, with what became of it.
     public var history: [HistoryEntry]
@@ -38,9 +56,15 @@ public struct CaseDetail: Identifiable, Hashable, Sendable {
     public init(
         row: CaseRow,
         text: String? = nil,
+        place: Place? = nil,
+        occurred: Date? = nil,
+        source: String? = nil,
         gridName: String? = nil,
         reply: String? = nil,
         whole: Bool = true,
+        round: Int = 1,
+        reopenPending: Bool = false,
+        flags: [Flag] = [],
         history: [HistoryEntry] = [],
         assignments: [Assignment] = [],
         next: [NextAction] = [],
@@ -49,9 +73,15 @@ public struct CaseDetail: Identifiable, Hashable, Sendable {
     ) {
         self.row = row
         self.text = text
+        self.place = place
+        self.occurred = occurred
+        self.source = source
         self.gridName = gridName
         self.reply = reply
         self.whole = whole
+        self.round = round
+        self.reopenPending = reopenPending
+        self.flags = flags
         self.history = history
         self.assignments = assignments
         self.next = next
@@ -83,8 +113,11 @@ public struct HistoryEntry: Identifiable, Hashable, Sendable {
     /// When, by its author's clock.
     public var made: Date
 
-    /// What it says.
+    /// What it says, in words.
     public var text: String?
+
+    /// All that it says.
+    public var fields: ActionFields
 
     /// Whether it took effect.
     public var effective: Bool
@@ -104,6 +137,7 @@ public struct HistoryEntry: Identifiable, Hashable, Sendable {
         own: Bool = false,
         made: Date = Date(timeIntervalSince1970: 0),
         text: String? = nil,
+        fields: ActionFields = ActionFields(),
         effective: Bool = true,
         noEffect: Words? = nil,
         delivery: Delivery = Delivery(state: .theirs)
@@ -116,6 +150,7 @@ public struct HistoryEntry: Identifiable, Hashable, Sendable {
         self.own = own
         self.made = made
         self.text = text
+        self.fields = fields
         self.effective = effective
         self.noEffect = noEffect
         self.delivery = delivery
@@ -156,6 +191,24 @@ public struct Assignment: Identifiable, Hashable, Sendable {
         self.due = due
         self.state = state
         self.required = required
+    }
+}
+
+/// Something that two concurrent actions left for people to know or to decide.
+public struct Flag: Hashable, Sendable {
+    /// The row of the merge table that raised it; ``ActionFields/row`` of a decision names it.
+    public var row: Int
+
+    /// How much it matters.
+    public var level: FlagLevel
+
+    /// The actions, by ``HistoryEntry/id``: two, or one that it is about by itself.
+    public var actions: [String]
+
+    public init(row: Int, level: FlagLevel, actions: [String]) {
+        self.row = row
+        self.level = level
+        self.actions = actions
     }
 }
 

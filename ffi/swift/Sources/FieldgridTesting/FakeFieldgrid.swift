@@ -70,7 +70,9 @@ public final class FakeFieldgrid: Fieldgrid, @unchecked Sendable {
             grid: fields.grid, updated: now(), mine: true
         )
         try save(row.id, actions: [.report]) { world, _ in
-            world.cases[row.id] = CaseDetail(row: row, text: fields.text)
+            world.cases[row.id] = CaseDetail(
+                row: row, text: fields.text, place: fields.place, occurred: fields.occurred ?? row.updated, source: fields.source
+            )
             return fields.title ?? fields.place?.address
         }
         return row.id
@@ -83,7 +85,8 @@ public final class FakeFieldgrid: Fieldgrid, @unchecked Sendable {
             guard var `case` = world.cases[id] else { throw FieldgridError.notFound(.noRecord) }
             `case`.history.append(
                 HistoryEntry(
-                    id: edit, kind: kind, role: world.enrolment?.role ?? .gridMember, own: true, made: now(), text: said.isEmpty ? nil : said, delivery: World.onPhone
+                    id: edit, kind: kind, role: world.enrolment?.role ?? .gridMember, own: true, made: now(), text: said.isEmpty ? nil : said, fields: fields,
+                    delivery: World.onPhone
                 )
             )
             `case`.row.updated = now()
@@ -193,8 +196,12 @@ public final class FakeFieldgrid: Fieldgrid, @unchecked Sendable {
         if try look(\.background) { try await syncNow() }
     }
 
-    public func close() async {
+    public func close() {
         change { $0.closed = true }
+    }
+
+    public func closeAndWait() async {
+        close()
     }
 }
 

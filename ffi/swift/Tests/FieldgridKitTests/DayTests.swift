@@ -75,7 +75,7 @@ final class DayTests: Phones {
     func testAWrongKeyIsSaidAndDestroysNothing() async throws {
         let first = try await phone("a")
         let id = try await first.report(manhole())
-        await first.close()
+        await first.closeAndWait()
         let before = try files()
         guard case .wrongKey(let words) = try await failure(of: { try await FieldgridEngine.open(options("a", key: 2)) }) else { return XCTFail() }
         XCTAssertFalse(words.zh.isEmpty || words.en.isEmpty)
@@ -98,12 +98,24 @@ final class DayTests: Phones {
         }
     }
 
-    func testAClosedPhoneSaysSo() async throws {
+    func testAClosedPhoneSaysSoAndIsOpenedAgainAtOnce() async throws {
         let phone = try await phone("a")
-        await phone.close()
-        await phone.close()
+        let watching = Task { for try await _ in phone.observeStatus() {} }
+        _ = try await phone.observeStatus().first()
+        phone.close()
+        phone.close()
+        guard case .closed = try await within(.seconds(5), { try await failure { try await watching.value } }) else { return XCTFail() }
         guard case .closed = try await failure(of: { try await phone.status() }) else { return XCTFail() }
         guard case .closed = try await failure(of: { try await phone.observeStatus().first() }) else { return XCTFail() }
+        guard case .closed = try await failure(of: { try await phone.syncNow() }) else { return XCTFail() }
+        for number in 1...20 {
+            let again = try await reopen("a")
+            try await again.start()
+            _ = try await again.report(manhole("第\(number)处"))
+            again.close()
+        }
+        let cases = try await reopen("a").cases()
+        XCTAssertEqual(cases.rows.count, 20)
     }
 
     func testWhatTheCentreRefusesIsVisibleWithItsReason() async throws {
@@ -117,7 +129,7 @@ final class DayTests: Phones {
         let none = String(repeating: "00", count: 32)
         guard case .notFound = try await failure(of: { try await first.discard(record: id, edit: none) }) else { return XCTFail() }
         guard case .invalidInput = try await failure(of: { try await first.discard(record: "no id", edit: "no hash") }) else { return XCTFail() }
-        await first.close()
+        await first.closeAndWait()
 
         // A copy of the store, life and all: the centre lets neither do more than report until it has approved one.
         for name in try FileManager.default.contentsOfDirectory(atPath: folder.path) where name.hasPrefix("a.") {
@@ -154,6 +166,54 @@ final class DayTests: Phones {
         XCTAssertEqual(told.kind, .supplement)
         XCTAssertEqual(told.delivery.state, .received)
         XCTAssertTrue(told.text?.contains("已自行修好") == true, "\(told)")
+    }
+
+    func testADispatcherChoosesADepartmentByItsName() async throws {
+        let org = try town().command("orgs", "create", "城管中队", "--area", Town.code).trimmingCharacters(in: .whitespacesAndNewlines)
+        let reporter = try await phone("a")
+        let dispatcher = try await phone("dispatcher", role: "town_dispatcher", scope: Town.code)
+        let id = try await reporter.report(manhole())
+        try await syncs(reporter)
+        try await syncs(dispatcher)
+        let reported = try await dispatcher.case(id)
+        XCTAssertTrue(reported?.next.contains { $0.kind == .accept } == true, "\(String(describing: reported?.next))")
+        try await dispatcher.act(case: id, .accept, ActionFields(duplicateCheck: "none"))
+        let names = try await dispatcher.names()
+        XCTAssertEqual(names.orgs[org], "城管中队")
+        let due = Date(timeIntervalSince1970: (Date().timeIntervalSince1970 + 86_400).rounded())
+        try await dispatcher.act(case: id, .dispatch, ActionFields(instruction: "请修复", due: due, org: org))
+        try await syncs(dispatcher)
+        try await syncs(reporter)
+        let synced = try await reporter.case(id)
+        let seen = try XCTUnwrap(synced)
+        XCTAssertEqual(seen.row.state, .dispatched)
+        XCTAssertEqual(seen.assignments.map(\.org), ["城管中队"])
+        XCTAssertEqual(seen.assignments.map(\.due), [due])
+        XCTAssertEqual(seen.history.last?.fields, ActionFields(instruction: "请修复", due: due, org: org))
+        XCTAssertEqual(seen.place, manhole().place)
+        XCTAssertLessThan(abs(try XCTUnwrap(seen.occurred).timeIntervalSinceNow), 60)
+        XCTAssertEqual(seen.round, 1)
+        XCTAssertEqual(seen.flags, [])
+        XCTAssertFalse(seen.reopenPending)
+    }
+
+    func testWhatTwoDecidedAtOnceIsFlaggedAndDecided() async throws {
+        let reporter = try await phone("a")
+        let one = try await phone("one", role: "town_dispatcher", scope: Town.code)
+        let two = try await phone("two", role: "town_leader", scope: Town.code)
+        let id = try await reporter.report(manhole())
+        for phone in [reporter, one, two] { try await syncs(phone) }
+        try await one.act(case: id, .accept, ActionFields(duplicateCheck: "none"))
+        try await two.act(case: id, .reject, ActionFields(reason: "不属实", reply: "已核实"))
+        for phone in [one, two, one] { try await syncs(phone) }
+        let both = try await one.case(id)
+        let seen = try XCTUnwrap(both)
+        let flag = try XCTUnwrap(seen.flags.first { $0.level == .must })
+        XCTAssertEqual(Set(seen.history.filter { flag.actions.contains($0.id) }.map(\.kind)), [.accept, .reject])
+        XCTAssertEqual(seen.row.flags, 1)
+        try await one.act(case: id, .resolveFlag, ActionFields(targets: flag.actions, row: flag.row, decision: "accepted"))
+        let decided = try await one.case(id)
+        XCTAssertEqual(decided?.flags.filter { $0.level == .must }, [])
     }
 
     func testACancelledCallGoesOn() async throws {

@@ -21,6 +21,9 @@ final class FakeTests: XCTestCase {
         XCTAssertEqual(`case`?.row.delivery.state, .received)
         status = try await phone.observeStatus().first()
         XCTAssertEqual(status.unsent, 0)
+        try await phone.act(case: id, .suspend, ActionFields(reason: "等配件", maxDays: 3))
+        let suspended = try await phone.case(id)
+        XCTAssertEqual(suspended?.history.last?.fields, ActionFields(reason: "等配件", maxDays: 3))
         let hits = try await phone.search("井盖")
         XCTAssertEqual(hits.rows.map(\.id), [id])
     }
@@ -56,7 +59,7 @@ final class FakeTests: XCTestCase {
         XCTAssertEqual(shown?.row.phone, "12012345678")
         let visits = try await phone.visits(household: id)
         XCTAssertEqual(visits.rows.map(\.result), [.absent])
-        await phone.close()
+        phone.close()
         guard case .closed = try await failure(of: { try await phone.status() }) else { return XCTFail() }
     }
 

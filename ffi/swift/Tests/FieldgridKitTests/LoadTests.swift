@@ -129,7 +129,9 @@ private actor Caller {
         try await phone.stop()
         _ = try await phone.names()
         watching.forEach { $0.cancel() }
-        await (try await FieldgridEngine.open(spare)).close()
+        let other = try await FieldgridEngine.open(spare)
+        other.close()
+        await other.closeAndWait()
     }
 }
 

@@ -45,16 +45,28 @@ final class ObserveTests: Phones {
         cancelled.cancel()
         try await cancelled.value
 
-        // What is left of a loop would keep the store open, and then nobody else could have it.
-        await phone.close()
+        // What is left of a loop would keep the store open: closing waits five seconds for it, and nobody else could have the store.
+        try await within(.seconds(4)) { await phone.closeAndWait() }
         _ = try await reopen("a")
+    }
+
+    func testALoopThatIsBusyDoesNotKeepItsStoreOpen() async throws {
+        let phone = try await phone("a")
+        var values = phone.observeStatus().makeAsyncIterator()
+        _ = try await values.next()
+        phone.close()
+        _ = try await reopen("a")
+        do {
+            _ = try await values.next()
+            XCTFail("it goes on")
+        } catch FieldgridError.closed {}
     }
 
     func testALoopSaysThatItsPhoneWasClosed() async throws {
         let phone = try await phone("a")
         let loop = Task { for try await _ in phone.observeStatus() {} }
         try await Task.sleep(for: .milliseconds(100))
-        await phone.close()
+        phone.close()
         guard case .closed = try await within(.seconds(5), { try await failure { try await loop.value } }) else { return XCTFail() }
     }
 }

@@ -30,15 +30,15 @@ class Phones: XCTestCase {
     }
 
     /// A phone that is enrolled. It is closed when the test ends.
-    func phone(_ name: String) async throws -> any Fieldgrid {
+    func phone(_ name: String, role: String = "grid_member", scope: String = Town.grid) async throws -> any Fieldgrid {
         let phone = try await reopen(name)
-        try await phone.enrol(try town().invite(name: name))
+        try await phone.enrol(try town().invite(role: role, scope: scope, name: name))
         return phone
     }
 
     func reopen(_ name: String) async throws -> any Fieldgrid {
         let phone = try await FieldgridEngine.open(options(name))
-        addTeardownBlock { await phone.close() }
+        addTeardownBlock { await phone.closeAndWait() }
         return phone
     }
 

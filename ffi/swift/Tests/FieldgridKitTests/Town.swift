@@ -2,7 +2,8 @@ import Foundation
 
 /// A town centre: the real server, as a process of its own, on this machine.
 final class Town {
-    static let community = "610702001001"
+    static let code = "610702001"
+    static let community = code + "001"
     static let grid = community + "001"
     static let otherGrid = community + "002"
 
@@ -47,7 +48,7 @@ final class Town {
     }
 
     @discardableResult
-    private func command(_ arguments: String...) throws -> String {
+    func command(_ arguments: String...) throws -> String {
         let output = Pipe()
         let process = try start(arguments, output: output.fileHandleForWriting)
         try output.fileHandleForWriting.close()

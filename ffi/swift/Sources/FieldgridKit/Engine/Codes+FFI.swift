@@ -365,6 +365,15 @@ extension AssignmentState {
     }
 }
 
+extension FlagLevel {
+    init(_ code: FieldgridFFI.FlagLevel) {
+        self = switch code {
+        case .info: .info
+        case .must: .must
+        }
+    }
+}
+
 extension LogLevel {
     init(_ code: FieldgridFFI.LogLevel) {
         self = switch code {

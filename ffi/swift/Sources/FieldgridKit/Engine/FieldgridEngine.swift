@@ -14,7 +14,7 @@ public final class FieldgridEngine: Fieldgrid {
         self.device = device
     }
 
-    /// Opens the phone's store, or makes it.
+    /// Opens the phone's store, or makes it. When another ``Fieldgrid`` of this process is just being closed, it waits for that.
     ///
     /// - Throws: ``FieldgridError``, for instance ``FieldgridError/wrongKey(_:)``; whatever it is, the file is as it was.
     public static func open(_ options: OpenOptions) async throws -> FieldgridEngine {
@@ -162,7 +162,11 @@ public final class FieldgridEngine: Fieldgrid {
         device.wake()
     }
 
-    public func close() async {
+    public func close() {
+        device.beginShutdown()
+    }
+
+    public func closeAndWait() async {
         await device.shutdown()
     }
 

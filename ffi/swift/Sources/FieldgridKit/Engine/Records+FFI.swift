@@ -120,6 +120,7 @@ extension HistoryEntry {
             own: given.own,
             made: Date(ms: given.madeMs),
             text: given.text,
+            fields: ActionFields(given.fields),
             effective: given.effective,
             noEffect: given.noEffect.map(Words.init),
             delivery: Delivery(given.delivery)
@@ -140,14 +141,26 @@ extension Assignment {
     }
 }
 
+extension Flag {
+    init(_ given: FieldgridFFI.Flag) {
+        self.init(row: Int(given.row), level: FlagLevel(given.level), actions: given.actions)
+    }
+}
+
 extension CaseDetail {
     init(_ given: FieldgridFFI.CaseScreen) {
         self.init(
             row: CaseRow(given.row),
             text: given.text,
+            place: given.place.map(Place.init),
+            occurred: given.occurredMs.map(Date.init(ms:)),
+            source: given.source,
             gridName: given.gridName,
             reply: given.reply,
             whole: given.whole,
+            round: Int(given.round),
+            reopenPending: given.reopenPending,
+            flags: given.flags.map(Flag.init),
             history: given.history.map(HistoryEntry.init),
             assignments: given.assignments.map(Assignment.init),
             next: given.next.map(NextAction.init),
@@ -294,6 +307,48 @@ extension CaseCategory {
     }
 }
 
+extension ActionFields {
+    init(_ given: FieldgridFFI.ActionFields) {
+        self.init(
+            text: given.text,
+            title: given.title,
+            category: given.category,
+            severity: given.severity.map(Severity.init),
+            place: given.place.map(Place.init),
+            occurred: given.occurredMs.map(Date.init(ms:)),
+            finished: given.finishedMs.map(Date.init(ms:)),
+            seen: given.seenMs.map(Date.init(ms:)),
+            reason: given.reason,
+            reply: given.reply,
+            result: given.result,
+            measure: given.measure,
+            observation: given.observation,
+            conclusion: given.conclusion,
+            instruction: given.instruction,
+            duplicateCheck: given.duplicateCheck,
+            score: given.score.map(Int.init),
+            due: given.dueMs.map(Date.init(ms:)),
+            grid: given.grid,
+            org: given.org,
+            person: given.person,
+            required: given.required,
+            departments: given.departments,
+            targets: given.targets,
+            maxDays: given.maxDays.map(Int.init),
+            row: given.row.map(Int.init),
+            decision: given.decision,
+            primary: given.primary,
+            source: given.source
+        )
+    }
+}
+
+extension Place {
+    init(_ given: FieldgridFFI.Place) {
+        self.init(address: given.address, latitude: given.latitude, longitude: given.longitude, accuracy: given.accuracyM.map(Int.init))
+    }
+}
+
 // MARK: - What forms give
 
 extension FieldgridFFI.ActionFields {
@@ -305,6 +360,8 @@ extension FieldgridFFI.ActionFields {
             severity: given.severity.map(FieldgridFFI.Severity.init),
             place: given.place.map(FieldgridFFI.Place.init),
             occurredMs: given.occurred.map(\.ms),
+            finishedMs: given.finished.map(\.ms),
+            seenMs: given.seen.map(\.ms),
             reason: given.reason,
             reply: given.reply,
             result: given.result,
@@ -318,7 +375,14 @@ extension FieldgridFFI.ActionFields {
             grid: given.grid,
             org: given.org,
             person: given.person,
-            targets: given.targets
+            required: given.required,
+            departments: given.departments,
+            targets: given.targets,
+            maxDays: given.maxDays.map(UInt16.init(clamping:)),
+            row: given.row.map(UInt8.init(clamping:)),
+            decision: given.decision,
+            primary: given.primary,
+            source: given.source
         )
     }
 }
