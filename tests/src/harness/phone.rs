@@ -250,7 +250,7 @@ impl Phone {
     pub fn contents(&self) -> Vec<u8> {
         let database = rusqlite::Connection::open(&self.path).expect("the file");
         let key: String = self.key.iter().map(|byte| format!("{byte:02x}")).collect();
-        database.execute_batch(&format!("PRAGMA key = \"x'{key}'\"")).expect("the key");
+        database.execute_batch(&format!("PRAGMA key = \"x'{key}'\"; PRAGMA cipher_hmac_algorithm = HMAC_SHA256")).expect("the key");
         let mut tables = database.prepare("SELECT name FROM sqlite_master WHERE type = 'table'").expect("the schema");
         let names: Vec<String> = tables.query_map([], |row| row.get(0)).expect("names").collect::<Result<_, _>>().expect("names");
         let mut all = Vec::new();
