@@ -8,7 +8,7 @@ use fieldgrid_core::domain::case::kinds::{self, Field};
 use fieldgrid_core::domain::category;
 use fieldgrid_core::domain::fact::{VisitKind as CoreVisitKind, VisitResult as CoreVisitResult};
 use fieldgrid_core::domain::grant::Role as CoreRole;
-use fieldgrid_core::domain::words;
+use fieldgrid_core::domain::{quality, words};
 
 /// What something is called, or what to tell a person, in both languages.
 #[derive(Debug, Clone, PartialEq, Eq, uniffi::Record)]
@@ -193,6 +193,14 @@ pub fn categories() -> Vec<Category> {
         all.extend(category::minors(major.code).map(minor));
     }
     all
+}
+
+/// Whether this may be a number of a Chinese identity card: 18 characters whose date and check character are right. A warning at most: a number may
+/// be kept all the same, for there are other papers.
+#[uniffi::export]
+#[must_use]
+pub fn id_number_fits(number: &str) -> bool {
+    quality::id_number(number).is_some()
 }
 
 #[cfg(test)]

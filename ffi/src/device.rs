@@ -309,6 +309,14 @@ impl Device {
         self.work(|engine| Ok(engine.names()?.into())).await
     }
 
+    /// The grids that this phone works in, by code, with their names: one of them is a new household's.
+    ///
+    /// # Errors
+    /// Storage.
+    pub async fn grids(&self) -> Result<HashMap<String, String>> {
+        self.work(|engine| Ok(engine.grids()?.into_iter().collect())).await
+    }
+
     /// How the phone stands.
     ///
     /// # Errors

@@ -20,7 +20,7 @@ mod watch;
 
 pub use code::{
     ActionField, ActionKind, CaseState, Category, DeliveryState, Role, Severity, VisitKind, VisitResult, WaitReason, Words, action_words, categories,
-    required_fields, role_words, severity_words, state_words,
+    id_number_fits, required_fields, role_words, severity_words, state_words,
 };
 pub use device::{Device, OpenRequest, open_device};
 pub use edit::{ActionFields, FieldEdit, Place, Visit};

@@ -17,6 +17,7 @@ pub mod transport;
 
 pub use status::DeviceWatch;
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -296,6 +297,14 @@ impl Device {
     /// Storage.
     pub fn names(&self) -> Result<Names, StoreError> {
         self.store.names()
+    }
+
+    /// The grids that this phone works in, by code, with their names: one of them is a new household's.
+    ///
+    /// # Errors
+    /// Storage.
+    pub fn grids(&self) -> Result<BTreeMap<String, String>, StoreError> {
+        self.store.grids()
     }
 
     /// Every record that this phone holds whole, for export.

@@ -152,6 +152,22 @@ impl Store {
         })
     }
 
+    /// The grids that this phone works in, by code, with their names: one of them is a new household's. Known since enrolment; without a name yet, a grid is
+    /// called by its code.
+    ///
+    /// # Errors
+    /// Storage.
+    pub fn grids(&self) -> Result<BTreeMap<String, String>, StoreError> {
+        self.inner.db.read(|db| {
+            Ok(db
+                .prepare_cached(
+                    "SELECT s.area, coalesce(r.name, s.area) FROM streams s LEFT JOIN reference r ON r.kind = 0 AND r.key = s.area WHERE s.kind = ?1 AND s.area IS NOT NULL",
+                )?
+                .query_map([StreamKind::Grid.code()], |row| Ok((row.get(0)?, row.get(1)?)))?
+                .collect::<Result<_, _>>()?)
+        })
+    }
+
     /// An organisation's name.
     ///
     /// # Errors

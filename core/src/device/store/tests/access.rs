@@ -4,9 +4,25 @@ use super::*;
 use crate::device::store::{PageRequest, SaveError, Standing};
 use crate::domain::case::State;
 use crate::domain::mask::{self, CaseProgress, HouseholdView, MaskClass};
-use crate::domain::server_fact::{CaseNumber, Instruction};
+use crate::domain::server_fact::{CaseNumber, Instruction, Reference};
 use crate::record::Content;
 use crate::wire::entry::{Join, Leave};
+
+#[test]
+fn a_new_household_may_be_of_the_grids_whose_streams_the_phone_reads() {
+    let mut town = Town::new();
+    let (member, rider) = (Phone::new(1), Phone::new(2));
+    let grids = |phone: &Phone| phone.store.grids().unwrap().into_iter().collect::<Vec<_>>();
+    assert_eq!(grids(&member), []);
+    let device = town.enrol(&member, Role::GridMember);
+    town.enrol(&rider, Role::Rider);
+    assert_eq!(grids(&member), [(GRID.to_owned(), GRID.to_owned())], "offline, before the first sync");
+    assert_eq!(grids(&rider), []);
+    let areas = Reference::Areas(vec![(GRID.parse().unwrap(), "劳动路社区三组".to_owned())]);
+    town.state(town.grid.id, FactKind::Reference, None, &areas);
+    town.sync(&member, device);
+    assert_eq!(grids(&member), [(GRID.to_owned(), "劳动路社区三组".to_owned())]);
+}
 
 #[test]
 fn what_leaves_every_stream_is_purged_once_own_work_is_delivered() {

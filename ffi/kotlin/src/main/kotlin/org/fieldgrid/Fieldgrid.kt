@@ -78,7 +78,10 @@ interface Fieldgrid : AutoCloseable {
     /** A household; `null` as long as it is not on this phone. */
     fun observeHousehold(id: String): Flow<HouseholdDetail?>
 
-    /** Adds a household with its persons; `grid` and `address` belong in every one. Its id. */
+    /** The grids that this phone works in, by code, with their names: one of them is a new household's. In the order of their codes. */
+    suspend fun grids(): Map<String, String>
+
+    /** Adds a household with its persons; `grid`, of [grids], and `address` belong in every one. Its id. */
     suspend fun addHousehold(fields: FieldEdit, persons: List<FieldEdit> = emptyList()): String
 
     /** Saves a form: exactly the fields that were changed, the household's and those of [persons] by id. Nothing that a colleague changed meanwhile is undone. */

@@ -115,6 +115,12 @@ data class FieldEdit(val values: Map<String, String?> = emptyMap(), val tags: Ma
 }
 
 /**
+ * Whether this may be a number of a Chinese identity card: 18 characters whose date and check character are right. A warning at most: a number may be kept all
+ * the same, for there are other papers.
+ */
+fun idNumberFits(number: String): Boolean = org.fieldgrid.ffi.idNumberFits(number)
+
+/**
  * A visit as its form gives it.
  *
  * @property kind why.

@@ -44,6 +44,7 @@ class DayTest : Phones() {
             assertEquals(listOf(ActionKind.REPORT, ActionKind.SUPPLEMENT), shown.history.map { it.kind })
             assertTrue(shown.history.all { it.own && it.effective && it.delivery.state == DeliveryState.ON_PHONE })
             assertEquals(DeliveryState.ON_PHONE, phone.observeToday().becomes { it.rows.isNotEmpty() }.rows.single().delivery.state)
+            assertEquals(setOf(Town.GRID), phone.grids().keys)
             val household = phone.addHousehold(household(), listOf(head()))
             val person = assertNotNull(phone.household(household)).persons.single()
             phone.editHousehold(household, FieldEdit("phone" to "12012345678"), mapOf(person.id to FieldEdit("birth" to "1945-09-30")))

@@ -71,6 +71,8 @@ class MainThreadTest : Phones() {
             call("status") { phone.status() }
             call("refused") { phone.refused() }
             call("names") { phone.names() }
+            call("grids") { phone.grids() }
+            call("idNumberFits") { idNumberFits("610799194509300025") }
             call("wake") { phone.wake() }
             call("words") { caseCategories.values.map { it.words } + CaseState.entries.map { it.words } }
         }

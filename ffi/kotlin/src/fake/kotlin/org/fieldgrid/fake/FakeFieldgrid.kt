@@ -93,6 +93,8 @@ class FakeFieldgrid(enrolled: Boolean = true, private val now: () -> Long = Syst
     override suspend fun household(id: String) = open().households[id]
     override fun observeHousehold(id: String) = watch { it.households[id] }
 
+    override suspend fun grids() = open().enrolment?.scopes.orEmpty().associateWith { it }
+
     override suspend fun addHousehold(fields: FieldEdit, persons: List<FieldEdit>): String {
         val id = id()
         val household = HouseholdDetail(HouseholdRow(id), persons = persons.map { Person(id()).with(it) }).with(fields)

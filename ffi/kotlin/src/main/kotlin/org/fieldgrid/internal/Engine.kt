@@ -41,6 +41,8 @@ internal class Engine private constructor(private val device: Device) : Fieldgri
     override suspend fun household(id: String) = aside { device.household(id)?.shown() }
     override fun observeHousehold(id: String) = watching({ device.observeHousehold(id) }, { next() }, { this?.shown() })
 
+    override suspend fun grids() = aside { device.grids().toSortedMap() }
+
     override suspend fun addHousehold(fields: FieldEdit, persons: List<FieldEdit>) =
         aside { device.addHousehold(fields.given(), persons.map { it.given() }) }
 
