@@ -78,7 +78,7 @@ impl FieldgridError {
 
     pub(crate) fn invalid_invite() -> Self {
         let words = words::Words {
-            zh: "这不是入网码。请完整复制二维码的文字,或向镇街中心要新的",
+            zh: "这不是入网码。请完整复制二维码的文字，或向镇街中心要新的",
             en: "This is not an invite. Copy the whole text of the code, or ask the town centre for a new one",
         };
         Self::new(ErrorKind::InvalidInvite, words)

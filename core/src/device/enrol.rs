@@ -50,22 +50,22 @@ impl EnrolError {
     #[must_use]
     pub const fn words(&self) -> Words {
         let (zh, en) = match self {
-            Self::AlreadyEnrolled => ("本机已入网;换人使用请先清除", "This phone is enrolled already; wipe it before it changes hands"),
-            Self::CodeEnded => ("邀请码已用过或已过期,请向镇街中心要新的", "The code was used or has ended; ask the town centre for a new one"),
-            Self::NoSuchCode => ("中心没有这个邀请码,请核对或要新的", "The centre does not know this code; check it or ask for a new one"),
+            Self::AlreadyEnrolled => ("本机已入网；换人使用请先清除", "This phone is enrolled already; wipe it before it changes hands"),
+            Self::CodeEnded => ("邀请码已用过或已过期，请向镇街中心要新的", "The code was used or has ended; ask the town centre for a new one"),
+            Self::NoSuchCode => ("中心没有这个邀请码，请核对或要新的", "The centre does not know this code; check it or ask for a new one"),
             Self::Setup(_) => ("邀请中的服务器地址或证书文件有误", "The invite's server address or the certificate file is wrong"),
-            Self::Transport(TransportError::Clock) => ("手机时间不对,请校准日期和时间", "The phone's clock is wrong; set date and time"),
+            Self::Transport(TransportError::Clock) => ("手机时间不对，请校准日期和时间", "The phone's clock is wrong; set date and time"),
             Self::Transport(TransportError::Untrusted) => {
-                ("服务器证书不可信,请更换网络或联系镇街中心", "The server's certificate is not trusted; change network or call the town centre")
+                ("服务器证书不可信，请更换网络或联系镇街中心", "The server's certificate is not trusted; change network or call the town centre")
             }
             Self::Transport(TransportError::Refused(_)) => {
-                ("中心没有接受入网请求,请稍后重试或联系镇街中心", "The centre did not take the request; try again later or call the town centre")
+                ("中心没有接受入网请求，请稍后重试或联系镇街中心", "The centre did not take the request; try again later or call the town centre")
             }
             Self::Transport(_) => {
-                ("连不上中心,请检查网络后重试;邀请码仍然有效", "The centre was not reached; check the network and try again, the code still holds")
+                ("连不上中心，请检查网络后重试；邀请码仍然有效", "The centre was not reached; check the network and try again, the code still holds")
             }
-            Self::NotTheServer(_) => ("应答的不是邀请中的服务器,未入网", "What answered is not the server that the invite names; not enrolled"),
-            Self::Storage(_) => ("本机存储出错,请检查剩余空间", "This phone's storage failed; see whether there is space left"),
+            Self::NotTheServer(_) => ("应答的不是邀请中的服务器，未入网", "What answered is not the server that the invite names; not enrolled"),
+            Self::Storage(_) => ("本机存储出错，请检查剩余空间", "This phone's storage failed; see whether there is space left"),
         };
         Words { zh, en }
     }

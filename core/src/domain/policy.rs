@@ -64,24 +64,24 @@ impl Refusal {
     #[must_use]
     pub const fn words(self) -> (&'static str, &'static str) {
         match self {
-            Self::Malformed => ("内容格式不正确,中心无法读取。请更新应用后重新填写。", "The centre could not read this. Update the app and enter it again."),
+            Self::Malformed => ("内容格式不正确，中心无法读取。请更新应用后重新填写。", "The centre could not read this. Update the app and enter it again."),
             Self::TooLarge => ("内容太长。请缩短文字或分几次填写。", "This is too long. Shorten the text or enter it in several parts."),
             Self::WrongActor => {
                 ("这条记录不是以本机身份写的。请联系镇街中心检查本机。", "This was not written as this phone. Ask the town centre to check the phone.")
             }
             Self::BadSequence => (
-                "本机的记录顺序与中心不一致。应用会自动重做;如再次出现,请联系镇街中心。",
+                "本机的记录顺序与中心不一致。应用会自动重做；如再次出现，请联系镇街中心。",
                 "This phone's order of records differs from the centre's. The app redoes it; if it happens again, ask the town centre.",
             ),
             Self::OutOfScope => (
-                "地点不在您的负责区域内。请核对地点,或转告负责该处的网格。",
+                "地点不在您的负责区域内。请核对地点，或转告负责该处的网格。",
                 "The place is outside your area. Check the place, or tell the grid that is in charge of it.",
             ),
             Self::NotPermitted => {
                 ("您的角色不能做这一项。可以改为补充说明发给中心。", "Your role may not do this. You can send it to the centre as a supplement.")
             }
             Self::ForgedAuthor => (
-                "记录上的身份与本机授权不符。请重新入网;如仍出现,请联系镇街中心。",
+                "记录上的身份与本机授权不符。请重新入网；如仍出现，请联系镇街中心。",
                 "The author named in this is not the one this phone was given. Enrol again; if it stays, ask the town centre.",
             ),
             Self::Rewrite => ("已有的记录不能改写。请另写一条补充。", "What is already recorded cannot be rewritten. Add a supplement instead."),
@@ -95,7 +95,7 @@ impl Refusal {
                 ("这条记录的修改次数已到上限。请联系镇街中心另开一份。", "This record has reached its limit of changes. Ask the town centre to open a new one.")
             }
             Self::GrantEnded => (
-                "您的授权已到期。请到镇街中心重新入网,内容仍保存在本机。",
+                "您的授权已到期。请到镇街中心重新入网，内容仍保存在本机。",
                 "Your authorisation has ended. Enrol again at the town centre; what you wrote is still on this phone.",
             ),
             Self::Rejected => (
@@ -103,7 +103,7 @@ impl Refusal {
                 "The centre's administrator looked at this and did not let it in. Ask the town centre why.",
             ),
             Self::Other(_) => (
-                "中心没有接收这一项,原因来自新版本。请更新应用查看。",
+                "中心没有接收这一项，原因来自新版本。请更新应用查看。",
                 "The centre did not take this, for a reason of a newer version. Update the app to see it.",
             ),
         }

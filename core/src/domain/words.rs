@@ -146,7 +146,7 @@ pub const fn ineffective(reason: Ineffective) -> Words {
         Ineffective::Fields => words("缺少必填内容", "something required is missing"),
         Ineffective::SamePerson => words("处置人不能核查自己的工作", "the finisher cannot verify his own work"),
         Ineffective::Superseded => words("同时发生的另一操作优先", "a concurrent action took precedence"),
-        Ineffective::UnknownKind => words("新版操作,请升级", "of a newer version: update to see it"),
+        Ineffective::UnknownKind => words("新版操作，请升级", "of a newer version: update to see it"),
         Ineffective::NotReporter => words("只有上报人可以操作", "only the reporter may do this"),
         Ineffective::SeenMissing => words("所依据的操作尚未到达", "an action it had seen is not here"),
         Ineffective::Late => words("超过时限", "too late"),

@@ -121,15 +121,15 @@ impl StoreError {
     #[must_use]
     pub const fn words(&self) -> Words {
         let (zh, en) = match self {
-            Self::NotEnrolled => ("本机尚未入网,请扫描镇街中心的二维码", "This phone is not enrolled; scan the town centre's code"),
-            Self::Full => ("本机存储已满或无法写入,请清理空间后重试", "This phone's storage is full or cannot be written; make room and try again"),
-            Self::Busy => ("本机存储正忙,请稍后再试", "This phone's storage is busy; try again"),
-            Self::Damaged => ("本机有内容无法读出,请联系镇街中心", "Something stored on this phone cannot be read; call the town centre"),
+            Self::NotEnrolled => ("本机尚未入网，请扫描镇街中心的二维码", "This phone is not enrolled; scan the town centre's code"),
+            Self::Full => ("本机存储已满或无法写入，请清理空间后重试", "This phone's storage is full or cannot be written; make room and try again"),
+            Self::Busy => ("本机存储正忙，请稍后再试", "This phone's storage is busy; try again"),
+            Self::Damaged => ("本机有内容无法读出，请联系镇街中心", "Something stored on this phone cannot be read; call the town centre"),
             Self::RegistryLocked => {
-                ("太久没有联系中心,住户已锁定;连网同步一次即可恢复", "No contact for too long, so households are locked; one sync opens them")
+                ("太久没有联系中心，住户已锁定；连网同步一次即可恢复", "No contact for too long, so households are locked; one sync opens them")
             }
-            Self::Closed => ("应用已关闭本机存储,请重新打开", "The app has closed this phone's storage; open it again"),
-            Self::Sqlite(_) => ("本机存储出错,请检查剩余空间", "This phone's storage failed; see whether there is space left"),
+            Self::Closed => ("应用已关闭本机存储，请重新打开", "The app has closed this phone's storage; open it again"),
+            Self::Sqlite(_) => ("本机存储出错，请检查剩余空间", "This phone's storage failed; see whether there is space left"),
         };
         Words { zh, en }
     }

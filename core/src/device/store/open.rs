@@ -90,12 +90,13 @@ impl OpenError {
     #[must_use]
     pub const fn words(&self) -> Words {
         let (zh, en) = match self {
-            Self::WrongKey => ("密钥不对,内容没有改动", "The key does not fit; nothing was changed"),
-            Self::NewerSchema { .. } => ("本机内容由新版本写成,请更新应用", "What is here was written by a newer version; update the app"),
-            Self::Damaged => {
-                ("本机内容的文件已损坏,已原样保留;请联系镇街中心", "The file with this phone's records is damaged; it was left as it is. Call the town centre")
-            }
-            Self::Locked => ("另一个程序正在使用本机内容,请稍后再试", "Another process has this phone's records open; try again later"),
+            Self::WrongKey => ("密钥不对，内容没有改动", "The key does not fit; nothing was changed"),
+            Self::NewerSchema { .. } => ("本机内容由新版本写成，请更新应用", "What is here was written by a newer version; update the app"),
+            Self::Damaged => (
+                "本机内容的文件已损坏，已原样保留；请联系镇街中心",
+                "The file with this phone's records is damaged; it was left as it is. Call the town centre",
+            ),
+            Self::Locked => ("另一个程序正在使用本机内容，请稍后再试", "Another process has this phone's records open; try again later"),
             Self::Io(_) => return StoreError::Full.words(),
             Self::Storage(error) => return error.words(),
         };

@@ -62,12 +62,12 @@ impl SaveError {
         let (zh, en) = match self {
             Self::NotEnrolled => return StoreError::NotEnrolled.words(),
             Self::ReportOnly => {
-                ("太久没有联系中心,现在只能上报;请连网同步一次", "No contact for too long: only reports may be made until this phone has synced")
+                ("太久没有联系中心，现在只能上报；请连网同步一次", "No contact for too long: only reports may be made until this phone has synced")
             }
             Self::Refused(reason) => reason.words(),
-            Self::NoSuchRecord => ("这条记录不在本机,或已不需要处理", "This record is not on this phone, or there is nothing left to decide"),
+            Self::NoSuchRecord => ("这条记录不在本机，或已不需要处理", "This record is not on this phone, or there is nothing left to decide"),
             Self::Nothing => ("内容没有变化", "The record says this already; nothing was changed"),
-            Self::Record(_) => ("这条记录无法读写,已原样保留;请更新应用", "This record cannot be read or written here; it was left as it is. Update the app"),
+            Self::Record(_) => ("这条记录无法读写，已原样保留；请更新应用", "This record cannot be read or written here; it was left as it is. Update the app"),
             Self::Storage(error) => return error.words(),
         };
         Words { zh, en }

@@ -44,27 +44,29 @@ impl WaitReason {
     #[must_use]
     pub const fn words(self) -> Words {
         let (zh, en) = match self {
-            Self::Scheduled => ("一切正常,稍后自动同步", "All is well; the next sync comes by itself"),
-            Self::NoNetwork => ("没有网络,记录已保存在本机,有网后自动上传", "No network. Records are safe on this phone and go out when there is one"),
-            Self::Timeout => ("中心没有及时应答,稍后自动重试", "The centre did not answer in time; trying again by itself"),
-            Self::ServerBusy => ("中心正忙,稍后自动重试", "The centre is busy; trying again by itself"),
+            Self::Scheduled => ("一切正常，稍后自动同步", "All is well; the next sync comes by itself"),
+            Self::NoNetwork => ("没有网络，记录已保存在本机，有网后自动上传", "No network. Records are safe on this phone and go out when there is one"),
+            Self::Timeout => ("中心没有及时应答，稍后自动重试", "The centre did not answer in time; trying again by itself"),
+            Self::ServerBusy => ("中心正忙，稍后自动重试", "The centre is busy; trying again by itself"),
             Self::ServerFailed => {
-                ("中心服务出错,稍后自动重试;持续出现请联系镇街中心", "The centre's server failed; trying again. If it goes on, call the town centre")
+                ("中心服务出错，稍后自动重试；持续出现请联系镇街中心", "The centre's server failed; trying again. If it goes on, call the town centre")
             }
-            Self::NotEnrolled => ("本机尚未入网,请扫描镇街中心的二维码", "This phone is not enrolled; scan the town centre's code"),
-            Self::NotRecognised => ("中心不认识本机,请到镇街中心重新入网", "The centre does not recognise this phone; enrol again at the town centre"),
-            Self::Revoked => ("本机已被吊销,请到镇街中心办理", "This phone is revoked; go to the town centre"),
-            Self::NeedsUpdate => ("版本过旧,请更新应用;未上传的记录都在本机", "This version is too old; update the app. Unsent records stay on this phone"),
-            Self::Clock => ("手机时间不对,请校准日期和时间", "The phone's clock is wrong; set date and time"),
-            Self::Untrusted => ("服务器证书不可信,请更换网络或联系镇街中心", "The server's certificate is not trusted; change network or call the town centre"),
-            Self::BadAnswer => ("收到的不是中心的应答,请检查网络是否需要登录", "That was not the centre's answer; see whether this network wants a login"),
-            Self::Rejected => ("中心不接受请求,请联系镇街中心", "The centre does not take the request; call the town centre"),
-            Self::Storage => ("本机存储出错,请检查剩余空间", "This phone's storage failed; see whether there is space left"),
+            Self::NotEnrolled => ("本机尚未入网，请扫描镇街中心的二维码", "This phone is not enrolled; scan the town centre's code"),
+            Self::NotRecognised => ("中心不认识本机，请到镇街中心重新入网", "The centre does not recognise this phone; enrol again at the town centre"),
+            Self::Revoked => ("本机已被吊销，请到镇街中心办理", "This phone is revoked; go to the town centre"),
+            Self::NeedsUpdate => ("版本过旧，请更新应用；未上传的记录都在本机", "This version is too old; update the app. Unsent records stay on this phone"),
+            Self::Clock => ("手机时间不对，请校准日期和时间", "The phone's clock is wrong; set date and time"),
+            Self::Untrusted => {
+                ("服务器证书不可信，请更换网络或联系镇街中心", "The server's certificate is not trusted; change network or call the town centre")
+            }
+            Self::BadAnswer => ("收到的不是中心的应答，请检查网络是否需要登录", "That was not the centre's answer; see whether this network wants a login"),
+            Self::Rejected => ("中心不接受请求，请联系镇街中心", "The centre does not take the request; call the town centre"),
+            Self::Storage => ("本机存储出错，请检查剩余空间", "This phone's storage failed; see whether there is space left"),
             Self::ServerOutdated => (
-                "中心系统版本较旧,升级后自动上传;未上传的记录都在本机",
+                "中心系统版本较旧，升级后自动上传；未上传的记录都在本机",
                 "The centre's system is older than this app. Unsent records stay on this phone and go out once it is updated",
             ),
-            Self::Other(_) => ("等待中,稍后自动重试", "Waiting; trying again by itself"),
+            Self::Other(_) => ("等待中，稍后自动重试", "Waiting; trying again by itself"),
         };
         Words { zh, en }
     }

@@ -310,6 +310,6 @@ extension Words {
     fileprivate static let noRecord = Words(zh: "这条记录不在本机", en: "This record is not on this phone")
     fileprivate static let closed = Words(zh: "应用已关闭本机存储", en: "The app has closed this phone's storage")
     fileprivate static let offline = Words(
-        zh: "没有网络,记录已保存在本机,有网后自动上传", en: "No network. Records are safe on this phone and go out when there is one"
+        zh: "没有网络，记录已保存在本机，有网后自动上传", en: "No network. Records are safe on this phone and go out when there is one"
     )
 }

@@ -249,7 +249,7 @@ class FakeFieldgrid(enrolled: Boolean = true, private val now: () -> Long = Syst
     private companion object {
         val ENROLMENT = Enrolment("陈静", Role.GRID_MEMBER, listOf("610702001001001"))
         val ON_PHONE = Delivery(DeliveryState.ON_PHONE)
-        val OFFLINE = SyncWait(WaitReason.NO_NETWORK, Words("没有网络,记录已保存在本机,有网后自动上传", "No network. Records are safe on this phone and go out when there is one"), 30_000)
+        val OFFLINE = SyncWait(WaitReason.NO_NETWORK, Words("没有网络，记录已保存在本机，有网后自动上传", "No network. Records are safe on this phone and go out when there is one"), 30_000)
 
         fun Map<String, String>.with(edit: FieldEdit) = (this + edit.values).filterValues { it != null }.mapValues { it.value!! }
         fun List<String>.tagged(edit: FieldEdit) = filter { edit.tags[it] != false } + edit.tags.filter { it.value && it.key !in this }.keys
