@@ -63,7 +63,7 @@ class ActActivity : Form() {
 
     override fun missing(): String? {
         val empty = act.asks.filter { ask -> texts[ask]?.typed?.isEmpty() == true || choices[ask]?.let { it.chosen == null } == true }
-        return if (empty.isEmpty()) null else getString(R.string.required, empty.joinToString { getString(it.label) })
+        return if (empty.isEmpty()) null else getString(R.string.required, empty.joinToString(getString(R.string.and)) { getString(it.label) })
     }
 
     override suspend fun save() {

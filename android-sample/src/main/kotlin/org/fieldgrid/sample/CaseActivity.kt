@@ -94,7 +94,7 @@ class CaseActivity : Screen(R.layout.body) {
     }
 
     private fun row(entry: HistoryEntry) = Row(
-        words.action(entry.kind),
+        words.action(entry.kind).standing(),
         listOfNotNull(
             entry.text,
             getString(R.string.by, if (entry.own) getString(R.string.me) else entry.author ?: say(entry.role.words), times.dayAndTime(entry.madeMs)),

@@ -35,7 +35,13 @@ class HouseholdActivity : Screen(R.layout.body) {
             setOnClickListener { startActivity(VisitActivity.of(context, household.row.id)) }
         }
         heading(R.string.household_persons)
-        household.persons.filterNot(Person::ended).forEach { row(row(it)) }
+        household.persons.filterNot(Person::ended).forEach { person ->
+            row(row(person)) { startActivity(IdNumberActivity.of(context, household.row.id, person)) }
+        }
+        add<Button>(R.layout.button).run {
+            setText(R.string.person_add)
+            setOnClickListener { startActivity(AddPersonActivity.of(context, household.row.id)) }
+        }
         heading(R.string.household_visits)
         household.visits.forEach { row(row(it)) }
         if (household.visits.isEmpty()) add<TextView>(R.layout.paragraph).setText(R.string.household_no_visits)
@@ -52,8 +58,8 @@ class HouseholdActivity : Screen(R.layout.body) {
 
     private fun row(person: Person) = Row(
         person.name ?: getString(R.string.no_name),
-        listOfNotNull(person.fields["relation"], person.fields["birth"]?.let { getString(R.string.born, it.take(YEAR)) }).joinToString(" · "),
-        person.tags.map { Mark(R.drawable.ic_care, it, R.color.warn) },
+        listOfNotNull(person.fields["relation"]?.let { Relation.words(this, it).standing() }, person.fields["birth"]?.let { getString(R.string.born, it.take(YEAR)) }).joinToString(" · "),
+        person.tags.map { Mark(R.drawable.ic_care, it, R.color.warn) } + Mark(R.drawable.ic_id, getString(if (person.hasIdNumber) R.string.id_known else R.string.id_unknown)),
     )
 
     private fun row(visit: VisitRow) = Row(

@@ -1,5 +1,7 @@
 package org.fieldgrid.sample
 
+import android.view.ViewGroup
+import android.widget.Button
 import android.widget.ListView
 import android.widget.TextView
 import org.fieldgrid.HouseholdRow
@@ -10,6 +12,9 @@ class HouseholdsActivity : Screen(R.layout.list) {
     override fun create() {
         title = getString(R.string.households_title)
         showSyncLine()
+        val add = view<ViewGroup>(R.id.below).add<Button>(R.layout.button_primary)
+        add.setText(R.string.household_add)
+        add.setOnClickListener { go<AddHouseholdActivity>() }
         val list = view<ListView>(R.id.list)
         val items = Items(list)
         val households = Pages(HouseholdRow::id) { after -> engine.observeHouseholds(after = after) }

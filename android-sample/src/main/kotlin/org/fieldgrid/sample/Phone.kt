@@ -3,6 +3,7 @@ package org.fieldgrid.sample
 import java.io.File
 import java.io.IOException
 import kotlinx.coroutines.Dispatchers
+import kotlinx.coroutines.NonCancellable
 import kotlinx.coroutines.sync.Mutex
 import kotlinx.coroutines.sync.withLock
 import kotlinx.coroutines.withContext
@@ -57,13 +58,22 @@ class Phone(private val keys: StoreKeys, private val attempts: Attempts, private
     /** Whether a PIN has to wait: `null` when it may be tried. */
     suspend fun wait(): Unlocked.Wait? = withContext(Dispatchers.IO) { attempts.wait().takeIf { it > 0 }?.let { Unlocked.Wait(it, attempts.wrong) } }
 
-    /** Opens the store with the PIN; a first PIN makes it. */
-    suspend fun unlock(pin: CharArray): Unlocked = unlocking.withLock {
+    /** Whether the store is open; an attempt to open it is awaited. */
+    suspend fun opened(): Boolean = unlocking.withLock { device != null }
+
+    /**
+     * Opens the store with the PIN; a first PIN makes it. It goes on when its caller is cancelled, as by a turn of the phone: an attempt that is left half way
+     * would count as a wrong one, and leave a store open that nobody has.
+     */
+    suspend fun unlock(pin: CharArray): Unlocked = withContext(NonCancellable) { unlocking.withLock { tried(pin) } }
+
+    private suspend fun tried(pin: CharArray): Unlocked {
         if (device != null) return Unlocked.Open
         wait()?.let { return it }
-        try {
+        return try {
+            if (!keys.exist) withContext(Dispatchers.IO) { remains() }
             val key = withContext(Dispatchers.Default) { if (keys.exist) keys.open(pin).also { attempts.begin() } else keys.create(pin) }
-            device = open(File(folder, "fieldgrid.db"), key)
+            device = open(File(folder, "${STORE}db"), key)
             withContext(Dispatchers.IO) { attempts.right() }
             if (enrolled()) engine.start()
             Unlocked.Open
@@ -83,5 +93,38 @@ class Phone(private val keys: StoreKeys, private val attempts: Attempts, private
     fun lock() {
         device?.close()
         device = null
+    }
+
+    /**
+     * Erases the phone's store and its key: unsent work too, for good. The key goes first, so what a process that ends half way leaves behind is unreadable, and
+     * goes with the next PIN.
+     *
+     * @throws IOException the storage keeps the key; nothing was erased.
+     */
+    suspend fun erase() = withContext(NonCancellable) {
+        unlocking.withLock {
+            withContext(Dispatchers.IO) { keys.forget() }
+            device?.let {
+                try {
+                    it.wipe()
+                } catch (_: FieldgridException) {
+                    // A storage that is full overwrites nothing: without its key nobody reads what it holds.
+                }
+                it.closeAndWait()
+            }
+            device = null
+            withContext(Dispatchers.IO) {
+                remains()
+                attempts.right()
+            }
+        }
+    }
+
+    /** Deletes what is left of a store without a key. */
+    private fun remains() = folder.listFiles { file -> file.name.startsWith(STORE) }.orEmpty().forEach(File::delete)
+
+    private companion object {
+        /** The store, and what the engine keeps beside it, begin so. */
+        const val STORE = "fieldgrid."
     }
 }

@@ -20,7 +20,7 @@ class RefusedActivity : Screen(R.layout.body) {
 
     private fun LinearLayout.show(edit: RefusedEdit) {
         val case = edit.record.takeIf { edit.actions.isNotEmpty() }
-        row(Row(what(edit), times.dayAndTime(edit.madeMs), listOfNotNull(words.mark(edit.delivery))), case?.let { { startActivity(CaseActivity.of(context, it)) } }).below(16)
+        row(Row(what(edit), listOfNotNull(edit.title, times.dayAndTime(edit.madeMs)).joinToString("\n"), listOfNotNull(words.mark(edit.delivery))), case?.let { { startActivity(CaseActivity.of(context, it)) } }).below(16)
         if (edit.mayBeNote) {
             add<Button>(R.layout.button_primary).run {
                 setText(R.string.refused_note)
@@ -37,7 +37,7 @@ class RefusedActivity : Screen(R.layout.body) {
     }
 
     private fun what(edit: RefusedEdit): String = when {
-        edit.actions.isNotEmpty() -> edit.actions.joinToString { words.action(it) }
+        edit.actions.isNotEmpty() -> edit.actions.joinToString { words.action(it) }.standing()
         edit.title == null -> getString(R.string.refused_visit)
         else -> getString(R.string.refused_household)
     }

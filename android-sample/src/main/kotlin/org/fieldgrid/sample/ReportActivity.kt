@@ -2,6 +2,7 @@ package org.fieldgrid.sample
 
 import android.Manifest.permission.ACCESS_FINE_LOCATION
 import android.location.Location
+import android.os.Bundle
 import android.view.View
 import android.widget.Button
 import android.widget.EditText
@@ -23,8 +24,8 @@ class ReportActivity : Screen(R.layout.report) {
 
     override fun create() {
         title = getString(R.string.report_title)
-        val (majors, minors) = caseCategories.values.partition(Category::major)
-        view<LinearLayout>(R.id.majors).tiles(majors.map { Mark(icon(it), say(it.words), R.color.accent) }) { at -> choose(majors[at], minors.filter { it.code.startsWith(majors[at].code) }) }
+        val majors = caseCategories.values.filter(Category::major)
+        view<LinearLayout>(R.id.majors).tiles(majors.map { Mark(icon(it), say(it.words), R.color.accent) }) { at -> choose(majors[at]) }
         view<View>(R.id.chosen).setOnClickListener { choose(null) }
         view<View>(R.id.send).setOnClickListener { scope.launch { send() } }
         doing { offerPlace() }
@@ -34,8 +35,22 @@ class ReportActivity : Screen(R.layout.report) {
         }
     }
 
+    override fun keep(state: Bundle) {
+        state.putString(KIND, (minor ?: major)?.code)
+        state.putParcelable(FIX, fix)
+    }
+
+    @Suppress("DEPRECATION") // The typed one came with Android 13.
+    override fun restore(state: Bundle) {
+        fix = state.getParcelable(FIX)
+        fix?.let(::tell)
+        val code = state.getString(KIND) ?: return
+        choose(caseCategories[code.take(MAJOR)])
+        caseCategories[code]?.takeUnless(Category::major)?.let(::narrow)
+    }
+
     /** With a kind, its words; without, the kinds. */
-    private fun choose(chosen: Category?, minors: List<Category> = emptyList()) {
+    private fun choose(chosen: Category?) {
         major = chosen
         minor = null
         view<View>(R.id.kind_label).shown(chosen == null)
@@ -46,7 +61,7 @@ class ReportActivity : Screen(R.layout.report) {
                 show(Mark(icon(chosen), getString(R.string.category_change, say(chosen.words)), R.color.ink))
                 isSelected = true
             }
-            offer(minors)
+            offerMinors()
             view<View>(R.id.words).requestFocus()
             if (app.spot.permitted && fix == null) find()
         }
@@ -61,16 +76,26 @@ class ReportActivity : Screen(R.layout.report) {
         spot.isEnabled = false
         spot.setText(R.string.spot_finding)
         fix = app.spot.fix()
-        spot.text = fix?.let { getString(R.string.spot_found, it.accuracy.roundToInt()) } ?: getString(R.string.spot_none)
+        fix.let { if (it == null) spot.setText(R.string.spot_none) else tell(it) }
         spot.isEnabled = true
     }
 
-    private fun offer(minors: List<Category>) = view<LinearLayout>(R.id.minors).run {
+    private fun tell(fix: Location) {
+        view<Button>(R.id.spot).text = getString(R.string.spot_found, fix.accuracy.roundToInt())
+    }
+
+    private fun minors() = caseCategories.values.filter { !it.major && it.code.startsWith(checkNotNull(major).code) }
+
+    private fun offerMinors() = view<LinearLayout>(R.id.minors).run {
+        val minors = minors()
         removeAllViews()
-        tiles(minors.map { Mark(0, say(it.words)) }) { at ->
-            minor = minors[at].takeIf { it != minor }
-            choose(minors.indexOf(minor))
-        }
+        tiles(minors.map { Mark(0, say(it.words)) }) { at -> narrow(minors[at].takeIf { it != minor }) }
+    }
+
+    /** To a more exact kind, or back. */
+    private fun narrow(to: Category?) {
+        minor = to
+        view<LinearLayout>(R.id.minors).choose(minors().indexOf(to))
     }
 
     /** What the person's area is called, unless he was quicker. */
@@ -112,5 +137,13 @@ class ReportActivity : Screen(R.layout.report) {
         "09" -> R.drawable.ic_cat_09
         "10" -> R.drawable.ic_cat_10
         else -> R.drawable.ic_question
+    }
+
+    private companion object {
+        const val KIND = "kind"
+        const val FIX = "fix"
+
+        /** Digits of a major's code. */
+        const val MAJOR = 2
     }
 }

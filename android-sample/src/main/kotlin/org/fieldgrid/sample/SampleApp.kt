@@ -29,6 +29,12 @@ open class SampleApp : Application() {
 
     protected open suspend fun open(store: File, key: ByteArray): Fieldgrid = Fieldgrid.open(OpenOptions(store, key, life = File(noBackupFilesDir, "fieldgrid.life")))
 
+    /** Erases this phone, for good. */
+    suspend fun erase() {
+        phone.erase()
+        SyncJob.cancel(this)
+    }
+
     override fun onCreate() {
         super.onCreate()
         registerActivityLifecycleCallbacks(InFront())

@@ -24,7 +24,8 @@ import org.fieldgrid.FieldgridException
 /**
  * A screen: a bar with its title, and what it shows below. What it [shows] it watches while it is in front.
  *
- * A screen that needs the phone's store goes to [UnlockActivity] while the store is locked.
+ * A screen that needs the phone's store waits behind [UnlockActivity] while the store is locked: after the system has ended the process, it comes back with
+ * what was typed.
  */
 abstract class Screen(private val layout: Int, private val needsStore: Boolean = true) : Activity() {
     protected val scope: CoroutineScope = MainScope()
@@ -36,17 +37,35 @@ abstract class Screen(private val layout: Int, private val needsStore: Boolean =
     private val watches = mutableListOf<suspend () -> Unit>()
     private val failures = mutableMapOf<Any, String>()
     private var watching: Job? = null
+    private var filled = false
+
+    /** What the system kept, until the screen is filled. */
+    private var kept: Bundle? = null
 
     /** Fills the screen. The store is open, if the screen needs it. */
     abstract fun create()
 
     final override fun onCreate(state: Bundle?) {
         super.onCreate(state)
-        if (needsStore && app.phone.locked) {
-            startActivity(Intent(this, UnlockActivity::class.java))
-            finish()
-            return
+        kept = state
+        if (needsStore && app.phone.locked) unlock() else fill()
+    }
+
+    /** After the PIN; the screen was not filled before. */
+    override fun onRestart() {
+        super.onRestart()
+        if (filled) return
+        if (app.phone.locked) {
+            unlock()
+        } else {
+            fill()
+            kept?.let(::onRestoreInstanceState)
         }
+    }
+
+    private fun unlock() = startActivity(UnlockActivity.before(this))
+
+    private fun fill() {
         setContentView(R.layout.screen)
         layoutInflater.inflate(layout, requireViewById<FrameLayout>(R.id.content))
         requireViewById<ImageButton>(R.id.back).run {
@@ -55,6 +74,28 @@ abstract class Screen(private val layout: Int, private val needsStore: Boolean =
         }
         keepClearOfBars(requireViewById(R.id.root))
         create()
+        filled = true
+    }
+
+    /** Writes down what was typed or chosen and the views do not keep by themselves. */
+    protected open fun keep(state: Bundle) = Unit
+
+    /** Shows it again, after [create]. */
+    protected open fun restore(state: Bundle) = Unit
+
+    final override fun onSaveInstanceState(state: Bundle) {
+        if (filled) {
+            super.onSaveInstanceState(state)
+            keep(state)
+        } else {
+            kept?.let(state::putAll)
+        }
+    }
+
+    final override fun onRestoreInstanceState(state: Bundle) {
+        if (!filled) return
+        super.onRestoreInstanceState(state)
+        restore(state)
     }
 
     override fun onStart() {

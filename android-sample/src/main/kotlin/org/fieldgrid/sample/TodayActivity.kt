@@ -13,6 +13,11 @@ import org.fieldgrid.Pages
 class TodayActivity : Screen(R.layout.list) {
     override fun create() {
         title = getString(R.string.today)
+        view<Button>(R.id.more).run {
+            shown(true)
+            show(Mark(R.drawable.ic_on_phone, getString(R.string.phone_title), R.color.ink))
+            setOnClickListener { go<PhoneActivity>() }
+        }
         val refused = view<ViewGroup>(R.id.above).add<Button>(R.layout.today_above)
         refused.setOnClickListener { go<RefusedActivity>() }
         view<ViewGroup>(R.id.below).add<View>(R.layout.today_below)

@@ -9,9 +9,10 @@ import android.widget.TextView
 import kotlinx.coroutines.delay
 import kotlinx.coroutines.launch
 
-/** The PIN: chosen once, asked for whenever the app was not running. Then on to enrolment, or to today's list. */
+/** The PIN: chosen once, asked for whenever the app was not running. Then on to enrolment, to today's list, or back to where one was. */
 class UnlockActivity : Screen(R.layout.unlock, needsStore = false) {
     private val isNew by lazy { !app.phone.exists }
+    private var keyLost = false
 
     override fun create() {
         title = getString(if (isNew) R.string.pin_new_title else R.string.pin_title)
@@ -19,9 +20,20 @@ class UnlockActivity : Screen(R.layout.unlock, needsStore = false) {
         view<TextView>(R.id.pin_label).setText(if (isNew) R.string.pin_new else R.string.pin)
         view<View>(R.id.again_label).shown(isNew)
         view<View>(R.id.again).shown(isNew)
+        view<View>(R.id.back).shown(false)
         view<View>(R.id.go).setOnClickListener { unlock() }
+        view<Button>(R.id.forgotten).run {
+            shown(!isNew)
+            setOnClickListener { startActivity(ForgottenActivity.of(context, keyLost)) }
+        }
         ready()
-        if (app.phone.locked) scope.launch { app.phone.wait()?.let { hold(it) } } else forward()
+        scope.launch { if (app.phone.opened()) forward() else app.phone.wait()?.let { hold(it) } }
+    }
+
+    /** Behind may wait what was half typed: who leaves, leaves the app. */
+    @Suppress("OVERRIDE_DEPRECATION")
+    override fun onBackPressed() {
+        moveTaskToBack(true)
     }
 
     private fun unlock() {
@@ -42,7 +54,12 @@ class UnlockActivity : Screen(R.layout.unlock, needsStore = false) {
             Unlocked.WrongPin -> complain(getString(R.string.pin_wrong))
             is Unlocked.Wait -> hold(opened)
             Unlocked.Full -> complain(getString(R.string.storage_full))
-            Unlocked.KeysLost -> complain(getString(R.string.keys_lost))
+            Unlocked.KeysLost -> {
+                keyLost = true
+                view<Button>(R.id.forgotten).setText(R.string.lost_go)
+                view<View>(R.id.go).shown(false)
+                complain(listOf(R.string.keys_lost, R.string.lost_what).joinToString("\n", transform = ::getString))
+            }
             is Unlocked.Failed -> complain(say(opened.why))
         }
         ready()
@@ -70,14 +87,22 @@ class UnlockActivity : Screen(R.layout.unlock, needsStore = false) {
 
     private fun complain(words: String?) = view<TextView>(R.id.error).showOrHide(words)
 
-    private fun forward() = scope.launch {
-        val next = if (app.phone.enrolled()) TodayActivity::class.java else EnrolActivity::class.java
-        startActivity(Intent(this@UnlockActivity, next))
+    /** To the screen that waits behind, or the first. */
+    private suspend fun forward() {
+        if (!intent.getBooleanExtra(BEFORE, false)) {
+            val next = if (app.phone.enrolled()) TodayActivity::class.java else EnrolActivity::class.java
+            startActivity(Intent(this, next))
+        }
         finish()
     }
 
-    private companion object {
-        const val SHORTEST = 6
-        const val SECOND = 1_000L
+    companion object {
+        private const val BEFORE = "before"
+
+        /** Before a screen that waits for the store. */
+        fun before(screen: Screen): Intent = Intent(screen, UnlockActivity::class.java).putExtra(BEFORE, true)
+
+        private const val SHORTEST = 6
+        private const val SECOND = 1_000L
     }
 }

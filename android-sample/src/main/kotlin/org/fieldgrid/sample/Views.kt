@@ -24,6 +24,12 @@ fun <V : View> ViewGroup.add(layout: Int): V {
     return view as V
 }
 
+/** A column in a column, for what comes later or changes. */
+fun ViewGroup.column() = LinearLayout(context).also {
+    it.orientation = LinearLayout.VERTICAL
+    addView(it, ViewGroup.LayoutParams.MATCH_PARENT, ViewGroup.LayoutParams.WRAP_CONTENT)
+}
+
 fun ViewGroup.heading(words: Int) {
     add<TextView>(R.layout.heading).setText(words)
 }

@@ -15,6 +15,9 @@ import org.fieldgrid.words
 /** The engine's words in the language of the screen. */
 fun Context.say(words: Words): String = if (resources.configuration.locales[0].language == "zh") words.zh else words.en
 
+/** As words that stand by themselves begin. Chinese is as it was. */
+fun String.standing() = replaceFirstChar(Char::uppercase)
+
 /** What records look like in lists and at the head of their screens. */
 class Say(private val context: Context, private val times: Times) {
     fun row(case: CaseRow) = Row(
@@ -22,7 +25,7 @@ class Say(private val context: Context, private val times: Times) {
         line = listOfNotNull(category(case.category).takeIf { case.title != null }, case.address).joinToString(" · "),
         marks = listOfNotNull(
             severity(case.severity),
-            Mark(icon(case.state), context.say(case.state.words)),
+            Mark(icon(case.state), context.say(case.state.words).standing()),
             case.dueMs?.let(times::due),
             Mark(R.drawable.ic_question, context.getString(R.string.case_flags, case.flags), R.color.warn).takeIf { case.flags > 0 },
             mark(case.delivery),
@@ -64,7 +67,7 @@ class Say(private val context: Context, private val times: Times) {
     fun action(kind: ActionKind): String = context.say(kind.words)
 
     private fun severity(severity: Severity?): Mark? = when (severity) {
-        Severity.URGENT, Severity.EMERGENCY -> Mark(R.drawable.ic_overdue, context.say(severity.words), R.color.bad)
+        Severity.URGENT, Severity.EMERGENCY -> Mark(R.drawable.ic_overdue, context.say(severity.words).standing(), R.color.bad)
         else -> null
     }
 

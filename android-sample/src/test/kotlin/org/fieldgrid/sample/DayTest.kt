@@ -1,14 +1,12 @@
 package org.fieldgrid.sample
 
-import java.io.File
-import kotlin.concurrent.thread
 import kotlin.test.AfterTest
 import kotlin.test.BeforeTest
 import kotlin.test.Test
 import kotlin.test.assertContains
+import kotlin.test.assertEquals
 import kotlin.test.assertTrue
 import kotlinx.coroutines.runBlocking
-import org.fieldgrid.FieldEdit
 import org.fieldgrid.Fieldgrid
 import org.fieldgrid.OpenOptions
 import org.fieldgrid.Town
@@ -89,12 +87,47 @@ class DayTest {
         hands.reads("已放警示牌")
         hands.back()
 
-        // A visit, and one field.
-        val household = thread { runBlocking { app.phone.engine.addHousehold(FieldEdit("grid" to Town.GRID, "address" to "劳动路12号3号楼2单元501"), listOf(FieldEdit("name" to "王秀英", "relation" to "02"))) } }
-        hands.eventually("the household") { !household.isAlive }
+        // A new household, at the door.
         hands.tap(R.id.households)
-        hands.reads("王秀英")
+        hands.tap("Add a household")
+        hands.reads("Grid: ")
+        hands.tap(R.id.save)
+        hands.reads("Please fill in: Address (road, number, building, unit, room), Name of the head")
+        hands.type("Address (road, number, building, unit, room)", "劳动路12号3号楼2单元501")
+        hands.type("Name of the head", "王秀英")
+        hands.type("Phone (may be left out)", "12012340000")
+        hands.tap("One more person")
+        hands.type("Name", "李明")
+        hands.pick("Relation to the head", "grandchild")
+        hands.tap(R.id.save)
+        hands.reaches<HouseholdActivity>()
+        hands.reads("劳动路12号3号楼2单元501 · 王秀英")
+        hands.reads("2 persons · 12012340000")
+        assertContains(hands.words(), "Grandchild")
+        hands.back()
+        hands.reads("劳动路12号3号楼2单元501 · 王秀英")
         hands.tap("劳动路12号3号楼2单元501 · 王秀英")
+        hands.tap("Add a person")
+        hands.type("Name", "赵小雨")
+        hands.tap(R.id.save)
+        hands.reaches<HouseholdActivity>()
+        hands.reads("赵小雨")
+
+        // An ID number: odd first, then right. Who looks at it is recorded.
+        hands.tap("王秀英")
+        hands.type("ID number", "610799194509300024")
+        hands.tap(R.id.save)
+        hands.reads("This does not look like an ID number")
+        hands.type("ID number", "610799194509300025")
+        hands.tap(R.id.save)
+        hands.reaches<HouseholdActivity>()
+        hands.reads("ID number kept")
+        hands.tap("王秀英")
+        hands.tap("Show it (this is recorded)")
+        hands.reads("610799194509300025")
+        hands.back()
+
+        // A visit, and one field.
         hands.tap("Add a visit")
         hands.tap(R.id.save)
         hands.reads("Choose how it went.")
@@ -110,6 +143,45 @@ class DayTest {
         hands.reads("12012345678")
         hands.tap(R.id.sync_line)
         hands.reads("All received")
+        hands.back()
+        hands.back()
+
+        // In the evening the phone goes to somebody else: what was not sent is said and synced first, and then nothing is left.
+        town.close()
+        hands.tap("Public facilities")
+        hands.tap("Add something")
+        hands.type("In words", "警示牌还在")
+        hands.tap(R.id.save)
+        hands.reaches<CaseActivity>()
+        hands.back()
+        hands.tap(R.id.more)
+        hands.reads("1 is not at the centre yet: erasing loses it.")
+        hands.tap("Sync first")
+        hands.reads("No network")
+        assertContains(hands.words(), "I understand: 1 that was not received is lost")
+        town.open()
+        hands.tap("Sync first")
+        hands.reads("I understand: it has to be enrolled again")
+        hands.tap(R.id.sure)
+        hands.tap(R.id.erase)
+        hands.reads("Choose a PIN")
+        assertEquals(emptyList(), app.noBackupFilesDir.list().orEmpty().filter { it.startsWith("fieldgrid.") || it == "store.key" })
+
+        // Enrolled again, with another PIN: what the centre received comes back.
+        hands.type(R.id.pin, OTHER_PIN)
+        hands.type(R.id.again, OTHER_PIN)
+        hands.tap(R.id.go)
+        hands.reaches<EnrolActivity>()
+        hands.type(R.id.invite, town.invite("grid_member", Town.GRID, "刘强"))
+        hands.tap(R.id.go)
+        hands.reaches<TodayActivity>()
+        hands.reads("天汉大道与劳动西路口")
+        hands.tap(R.id.households)
+        hands.tap("劳动路12号3号楼2单元501 · 王秀英")
+        hands.reads("ID number kept")
+        hands.tap("王秀英")
+        hands.tap("Show it (this is recorded)")
+        hands.reads("610799194509300025")
 
         watch.close()
         assertTrue(watch.looks > 100, "the watch slept")
@@ -120,5 +192,6 @@ class DayTest {
 
     private companion object {
         const val PIN = "246810"
+        const val OTHER_PIN = "975310"
     }
 }

@@ -6,6 +6,7 @@ import android.os.Looper
 import android.view.View
 import android.widget.CompoundButton
 import android.widget.ListView
+import android.widget.Spinner
 import android.widget.TextView
 import java.util.concurrent.TimeUnit.SECONDS
 import org.robolectric.Robolectric
@@ -23,6 +24,18 @@ class Hands(private val app: TestApp) {
     fun words(): String = screen.window.decorView.all().filter { it.isShown }.filterIsInstance<TextView>().joinToString("\n") { it.text }
 
     fun type(id: Int, words: String) = screen.type(id, words)
+
+    /** Types into the field with this label, instead of what was there. */
+    fun type(label: String, words: String) {
+        eventually("“$label”, to type") { find(label) != null }
+        screen.type(screen.fieldOf(label), words)
+    }
+
+    /** Picks from what the field with this label offers. */
+    fun pick(label: String, words: String) {
+        val spinner = screen.requireViewById<Spinner>(checkNotNull(find(label) as? TextView).labelFor)
+        spinner.setSelection((0 until spinner.count).first { spinner.getItemAtPosition(it) == words })
+    }
 
     fun tap(id: Int) {
         screen.tap(id)

@@ -3,6 +3,7 @@ package org.fieldgrid.sample
 import android.app.Activity
 import android.graphics.Bitmap
 import android.graphics.Canvas
+import android.graphics.Rect
 import java.awt.image.BufferedImage
 import java.awt.image.IndexColorModel
 import java.io.File
@@ -15,6 +16,12 @@ class Picture(private val width: Int, private val height: Int, private val pixel
     fun difference(other: Picture): Double {
         if (width != other.width || height != other.height) return 1.0
         return pixels.indices.count { differ(pixels[it], other.pixels[it]) }.toDouble() / pixels.size
+    }
+
+    /** The colour of most of what lies in [part]: the ground of the words there. */
+    fun ground(part: Rect): Int {
+        val inside = (part.top until part.bottom).flatMap { y -> (part.left until part.right).map { x -> pixels[y * width + x] } }
+        return inside.groupingBy { it }.eachCount().maxBy { it.value }.key
     }
 
     /** As a PNG of at most 256 colours: the rarest shades of letters' edges become their nearest. */

@@ -41,6 +41,7 @@ class StoreKeysTest {
         val elsewhere = object : Seal {
             override fun seal(plain: ByteArray) = error("nothing is sealed to open")
             override fun open(sealed: ByteArray) = throw KeysLost()
+            override fun forget() = Unit
         }
         assertFailsWith<KeysLost> { StoreKeys(file, elsewhere, ROUNDS).open(pin) }
     }

@@ -35,6 +35,8 @@ class KeystoreSeal : Seal {
         }
     }
 
+    override fun forget() = store.deleteEntry(ALIAS)
+
     private fun newKey(): SecretKey = KeyGenerator.getInstance(KEY_ALGORITHM_AES, STORE).run {
         init(
             KeyGenParameterSpec.Builder(ALIAS, PURPOSE_ENCRYPT or PURPOSE_DECRYPT)

@@ -16,6 +16,9 @@ interface Seal {
 
     /** @throws KeysLost when the hardware's key is gone, or these bytes were not sealed with it. */
     fun open(sealed: ByteArray): ByteArray
+
+    /** Forgets the key: what was sealed with it is opened no more. */
+    fun forget()
 }
 
 /** What the store's key was made from is gone: another phone, or its lock was taken off. What is in the store cannot be read any more. */
@@ -58,9 +61,10 @@ class StoreKeys(private val file: File, private val seal: Seal, private val roun
         return key(secret, stretch, pin, salt, rounds)
     }
 
-    /** Forgets the key, and with it everything in the store. */
+    /** Forgets the key, and with it everything in the store: that of the hardware first, for a deleted file may be found again. */
     fun forget() {
-        file.delete()
+        seal.forget()
+        if (!file.delete() && file.exists()) throw IOException("could not delete ${file.name}")
     }
 
     private fun key(secret: ByteArray, stretch: Stretch, pin: CharArray, salt: ByteArray, rounds: Int): ByteArray {

@@ -65,6 +65,9 @@ class SyncJob : JobService() {
             scheduler.schedule(job(context, SOON).setBackoffCriteria(SECONDS.toMillis(30), JobInfo.BACKOFF_POLICY_EXPONENTIAL).build())
         }
 
+        /** There is nothing left to sync. */
+        fun cancel(context: Context) = listOf(SOON, REGULAR).forEach(context.service<JobScheduler>()::cancel)
+
         private fun job(context: Context, id: Int) =
             JobInfo.Builder(id, ComponentName(context, SyncJob::class.java)).setRequiredNetworkType(JobInfo.NETWORK_TYPE_ANY)
     }
