@@ -68,7 +68,7 @@ class AddHouseholdActivity : Form() {
 
     override fun keep(state: Bundle) {
         super.keep(state)
-        state.putString(GRID, grid())
+        state.putString(GRID, grid() ?: kept)
         state.putInt(PEOPLE, people.size)
     }
 

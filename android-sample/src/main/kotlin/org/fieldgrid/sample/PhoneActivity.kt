@@ -10,16 +10,16 @@ import org.fieldgrid.words
 class PhoneActivity : Erasing() {
     override fun show(into: LinearLayout) {
         title = getString(R.string.phone_title)
-        val facts = into.column()
+        val who = into.column()
         into.heading(R.string.erase)
-        into.add<TextView>(R.layout.paragraph).setText(R.string.erase_what)
         val left = into.column()
+        into.add<TextView>(R.layout.paragraph).setText(R.string.erase_what)
+        val holds = into.column()
         showSyncLine { status ->
-            facts.removeAllViews()
-            facts.row(who(status))
-            facts.row(Row(getString(R.string.phone_holds), getString(R.string.phone_counts, status.cases, status.households, status.received)))
-            left.removeAllViews()
+            for (column in listOf(who, left, holds)) column.removeAllViews()
+            who.row(who(status))
             left.show(status)
+            holds.row(Row(getString(R.string.phone_holds), getString(R.string.phone_counts, status.cases, status.households, status.received))).below(16)
         }
     }
 

@@ -10,6 +10,8 @@ import kotlinx.coroutines.flow.conflate
 import kotlinx.coroutines.flow.flowOn
 import kotlinx.coroutines.launch
 import kotlinx.coroutines.selects.select
+import kotlinx.coroutines.sync.Mutex
+import kotlinx.coroutines.sync.withLock
 
 /**
  * A list of any length, loaded as one scrolls and watched where one looks: tell it by [look] which rows are on the screen, and show what [rows] gives.
@@ -42,20 +44,25 @@ class Pages<T>(private val key: (T) -> Any, private val page: (after: PageToken?
     private val onScreen = MutableStateFlow(0..0)
     private val loaded = mutableListOf(Loaded<T>(null))
 
-    /** The rows, and again at each change. One collects at a time; who collects again goes on where it was. */
+    /** Held by who collects. A collector that was cancelled may still be taking a page, and a screen that comes back does not wait for it. */
+    private val collecting = Mutex()
+
+    /** The rows, and again at each change. One collects at a time, the next when that has ended; who collects again goes on where it was. */
     val rows: Flow<Rows<T>> = channelFlow {
-        val came = Channel<Came<T>>()
-        val looked = Channel<IntRange>(Channel.CONFLATED)
-        val watch = { number: Int, after: PageToken? -> launch { page(after).collect { came.send(Came(number, after, it)) } } }
-        loaded.forEach { it.watch = null }
-        launch { onScreen.collect { looked.send(it) } }
-        while (true) {
-            select {
-                looked.onReceive { watchAround(it, watch) }
-                came.onReceive {
-                    if (take(it)) {
-                        watchAround(onScreen.value, watch)
-                        trySend(shown())
+        collecting.withLock {
+            val came = Channel<Came<T>>()
+            val looked = Channel<IntRange>(Channel.CONFLATED)
+            val watch = { number: Int, after: PageToken? -> launch { page(after).collect { came.send(Came(number, after, it)) } } }
+            loaded.forEach { it.watch = null }
+            launch { onScreen.collect { looked.send(it) } }
+            while (true) {
+                select {
+                    looked.onReceive { watchAround(it, watch) }
+                    came.onReceive {
+                        if (take(it)) {
+                            watchAround(onScreen.value, watch)
+                            trySend(shown())
+                        }
                     }
                 }
             }

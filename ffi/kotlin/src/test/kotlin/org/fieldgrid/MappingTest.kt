@@ -2,6 +2,7 @@ package org.fieldgrid
 
 import kotlin.test.Test
 import kotlin.test.assertEquals
+import kotlin.test.assertFalse
 import kotlin.test.assertTrue
 import org.fieldgrid.internal.given
 import org.fieldgrid.internal.shown
@@ -44,6 +45,12 @@ class MappingTest {
         assertTrue(ActionFields::class.java.declaredFields.none { it.apply { isAccessible = true }.get(said) == null }, "each field is tried")
         assertEquals(said, said.given().shown())
         assertEquals(ActionFields(), ActionFields().given().shown())
+    }
+
+    @Test
+    fun aMistypedIdNumberIsSeen() {
+        for (right in listOf("610799198001010017", "610799194509300025", "61079919720615006X", "61079919720615006x")) assertTrue(idNumberFits(right), right)
+        for (wrong in listOf("", "610799198001010016", "61079919800101001", "610799198013010017", "护照E12345678")) assertFalse(idNumberFits(wrong), wrong)
     }
 
     private fun same(ours: List<Enum<*>>, theirs: List<Enum<*>>) = assertEquals(theirs.map { it.name }, ours.map { it.name })

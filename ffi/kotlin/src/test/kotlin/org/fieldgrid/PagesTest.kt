@@ -1,18 +1,28 @@
 package org.fieldgrid
 
+import java.util.concurrent.TimeUnit.SECONDS
 import java.util.concurrent.atomic.AtomicInteger
+import java.util.concurrent.atomic.AtomicReference
 import kotlin.test.AfterTest
 import kotlin.test.Test
 import kotlin.test.assertEquals
+import kotlin.test.assertNull
+import kotlin.test.assertTrue
+import kotlinx.coroutines.CoroutineExceptionHandler
 import kotlinx.coroutines.CoroutineScope
+import kotlinx.coroutines.Dispatchers
+import kotlinx.coroutines.SupervisorJob
 import kotlinx.coroutines.cancelAndJoin
 import kotlinx.coroutines.coroutineScope
 import kotlinx.coroutines.delay
 import kotlinx.coroutines.flow.MutableStateFlow
 import kotlinx.coroutines.flow.first
+import kotlinx.coroutines.flow.flow
 import kotlinx.coroutines.flow.onCompletion
 import kotlinx.coroutines.flow.onStart
+import kotlinx.coroutines.job
 import kotlinx.coroutines.launch
+import kotlinx.coroutines.runBlocking
 import kotlinx.coroutines.withTimeout
 
 /** A list as one scrolls through it, on the real engine. */
@@ -91,6 +101,33 @@ class PagesTest : Phones() {
             pages.look(0, 9)
             pages.rows.first { it.list.first().address == "民主街0121号" }
         }
+    }
+
+    /** A screen that is left and comes back at once does not wait until its collector has ended, and that may just be taking a page. */
+    @Test
+    fun whoComesBackAtOnceDisturbsNobody() = runBlocking(Dispatchers.Default) {
+        var even = false
+        val pages = Pages<Int>({ it }) { after ->
+            flow {
+                while (true) {
+                    even = !even
+                    emit(Page(listOf(after?.n?.toInt() ?: 0), PageToken(0, (after?.n ?: 0) + 1).takeIf { even }))
+                }
+            }
+        }
+        pages.look(0, 20)
+        val failed = AtomicReference<Throwable>()
+        val screen = CoroutineScope(SupervisorJob() + CoroutineExceptionHandler { _, why -> failed.set(why) })
+        val end = System.nanoTime() + SECONDS.toNanos(3)
+        var seen = 0
+        while (System.nanoTime() < end && failed.get() == null) {
+            val collecting = screen.launch { pages.rows.collect { seen++ } }
+            delay(1)
+            collecting.cancel()
+        }
+        screen.coroutineContext.job.cancelAndJoin()
+        assertNull(failed.get(), failed.get()?.stackTraceToString())
+        assertTrue(seen > 0)
     }
 
     private suspend fun Fieldgrid.everything(): List<HouseholdRow> = buildList {
