@@ -69,7 +69,10 @@ public protocol Fieldgrid: Sendable {
     /// A household; `nil` as long as it is not on this phone.
     func observeHousehold(_ id: String) -> ObservedValues<HouseholdDetail?>
 
-    /// Adds a household with its persons; `grid` and `address` belong in every one.
+    /// The grids that this phone works in, by code, with their names: one of them is a new household's.
+    func grids() async throws -> [String: String]
+
+    /// Adds a household with its persons; `grid`, of ``grids()``, and `address` belong in every one.
     ///
     /// - Returns: The household's id.
     func addHousehold(_ fields: FieldEdit, persons: [FieldEdit]) async throws -> String

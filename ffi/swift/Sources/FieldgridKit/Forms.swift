@@ -292,3 +292,9 @@ public struct Visit: Hashable, Sendable {
         self.cases = cases
     }
 }
+
+/// Whether this may be a number of a Chinese identity card: 18 characters whose date and check character are right. A warning at most: a number may be kept all
+/// the same, for there are other papers.
+public func idNumberFits(_ number: String) -> Bool {
+    Vocabulary.idNumberFits(number)
+}

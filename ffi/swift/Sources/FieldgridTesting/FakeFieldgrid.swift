@@ -104,6 +104,10 @@ public final class FakeFieldgrid: Fieldgrid, @unchecked Sendable {
     public func household(_ id: String) async throws -> HouseholdDetail? { try look { $0.households[id] } }
     public func observeHousehold(_ id: String) -> ObservedValues<HouseholdDetail?> { observed { $0.households[id] } }
 
+    public func grids() async throws -> [String: String] {
+        try look { world in Dictionary((world.enrolment?.scopes ?? []).map { ($0, $0) }) { first, _ in first } }
+    }
+
     public func addHousehold(_ fields: FieldEdit, persons: [FieldEdit]) async throws -> String {
         let id = newId()
         try save(id) { world, _ in

@@ -32,6 +32,10 @@ final class DayTests: Phones {
         XCTAssertLessThan(abs(`case`.row.updated.timeIntervalSinceNow), 60)
         let today = try await phone.observeToday().becomes { !$0.rows.isEmpty }
         XCTAssertEqual(today.rows.map(\.delivery.state), [.onPhone])
+        let grids = try await phone.grids()
+        XCTAssertEqual(Set(grids.keys), [Town.grid])
+        XCTAssertTrue(idNumberFits("610799194509300025"))
+        XCTAssertFalse(idNumberFits("610799194509300026"))
         let household = try await phone.addHousehold(household(), persons: [head()])
         let added = try await phone.household(household)
         let person = try XCTUnwrap(added?.persons.first)

@@ -87,6 +87,10 @@ public final class FieldgridEngine: Fieldgrid {
         observed({ try $0.observeHousehold(household: id) }) { $0.map(HouseholdDetail.init) }
     }
 
+    public func grids() async throws -> [String: String] {
+        try await told { try await device.grids() }
+    }
+
     public func addHousehold(_ fields: FieldEdit, persons: [FieldEdit]) async throws -> String {
         try await told { try await device.addHousehold(household: .init(fields), persons: persons.map { .init($0) }) }
     }

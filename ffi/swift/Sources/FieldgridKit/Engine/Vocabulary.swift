@@ -11,5 +11,6 @@ enum Vocabulary {
     static func words(_ severity: Severity) -> Words { Words(severityWords(severity: .init(severity))) }
     static func words(_ role: Role) -> Words { Words(roleWords(role: .init(role))) }
     static func requires(_ kind: ActionKind) -> [ActionField] { requiredFields(kind: .init(kind)).map(ActionField.init) }
+    static func idNumberFits(_ number: String) -> Bool { FieldgridFFI.idNumberFits(number: number) }
     static var categories: [CaseCategory] { FieldgridFFI.categories().map(CaseCategory.init) }
 }
