@@ -8,6 +8,7 @@ import java.io.File
 import kotlinx.coroutines.MainScope
 import kotlinx.coroutines.launch
 import org.fieldgrid.Fieldgrid
+import org.fieldgrid.FieldgridException
 import org.fieldgrid.OpenOptions
 import org.fieldgrid.sample.keys.Attempts
 import org.fieldgrid.sample.keys.KeystoreSeal
@@ -46,7 +47,16 @@ open class SampleApp : Application() {
         private var started = 0
 
         override fun onActivityStarted(activity: Activity) {
-            if (started++ == 0 && !phone.locked) scope.launch { phone.engine.wake() }
+            if (started++ == 0 && !phone.locked) {
+                val engine = phone.engine
+                scope.launch {
+                    try {
+                        engine.wake()
+                    } catch (_: FieldgridException) {
+                        // What keeps it from syncing is on every screen's sync line.
+                    }
+                }
+            }
         }
 
         override fun onActivityStopped(activity: Activity) {

@@ -30,7 +30,10 @@ import org.fieldgrid.FieldgridException
 abstract class Screen(private val layout: Int, private val needsStore: Boolean = true) : Activity() {
     protected val scope: CoroutineScope = MainScope()
     protected val app: SampleApp get() = application as SampleApp
-    protected val engine: Fieldgrid get() = app.phone.engine
+
+    /** The engine, once the store is open. It stays this one: what still runs when the store is closed is told so, as of every failure. */
+    protected lateinit var engine: Fieldgrid
+        private set
     protected val times: Times by lazy { Times(this, app.now) }
     protected val words: Say by lazy { Say(this, times) }
 
@@ -66,6 +69,7 @@ abstract class Screen(private val layout: Int, private val needsStore: Boolean =
     private fun unlock() = startActivity(UnlockActivity.before(this))
 
     private fun fill() {
+        if (needsStore) engine = app.phone.engine
         setContentView(R.layout.screen)
         layoutInflater.inflate(layout, requireViewById<FrameLayout>(R.id.content))
         requireViewById<ImageButton>(R.id.back).run {

@@ -57,4 +57,14 @@ class FailureTest {
         eventually("the list") { "王秀英" in screen.window.decorView.all().filterIsInstance<TextView>().filter(View::isShown).joinToString { it.text } }
         assertEquals("Storage is full", failure.text.toString(), "what was wrong with the list is no longer said")
     }
+
+    @Test
+    fun `a store that is closed under a screen`() {
+        engine.locked = false
+        val list = Robolectric.buildActivity(HouseholdsActivity::class.java, Intent(app, HouseholdsActivity::class.java)).setup()
+        app.phone.lock()
+        list.pause().stop().restart().start().resume().visible()
+        eventually("the list, of the engine that it had") { "王秀英" in list.get().window.decorView.all().filterIsInstance<TextView>().filter(View::isShown).joinToString { it.text } }
+        list.pause().stop().destroy()
+    }
 }

@@ -82,7 +82,9 @@ class ScreensTest {
         Shot("visit", intent = { VisitActivity.of(it, "h1") }),
         Shot("refused", intent = { Intent(it, RefusedActivity::class.java) }),
         Shot("search", list = true, intent = { Intent(it, SearchActivity::class.java) }) { it.type(R.id.typed, "劳动") },
-        Shot("pin-wait", root = true, before = ::fiveWrong, intent = { Intent(it, UnlockActivity::class.java) }),
+        Shot("pin-wait", root = true, before = ::fiveWrong, intent = { Intent(it, UnlockActivity::class.java) }) {
+            eventually("how long") { it.requireViewById<View>(R.id.error).isShown }
+        },
         Shot("key-lost", root = true, before = ::keyLost, intent = { Intent(it, UnlockActivity::class.java) }) {
             it.type(R.id.pin, "246810")
             it.tap(R.id.go)

@@ -66,8 +66,10 @@ class LoadTest : Phones() {
                 }
                 observers.forEach { it.cancel() }
                 println("after each ${CHANGES / ROUNDS} observed changes, MB: native and all ${grown.map { it.first shr 20 }}, Java heap ${grown.map { it.second shr 20 }}; values seen $seen")
-                val (warm, end) = grown[2] to grown.last()
-                assertTrue(end.first - warm.first < 64L shl 20 && end.second - warm.second < 8L shl 20, "$grown")
+                // What the allocator holds for a moment comes and goes by 60 MB. What is never given back raises the least of it.
+                val (warm, end) = grown.subList(1, ROUNDS / 2) to grown.takeLast(ROUNDS / 2 - 1)
+                fun more(of: (Pair<Long, Long>) -> Long) = end.minOf(of) - warm.minOf(of)
+                assertTrue(more { it.first } < 48L shl 20 && more { it.second } < 4L shl 20, "$grown")
             }
         }
     }
