@@ -13,16 +13,15 @@ pub mod runner;
 mod status;
 pub mod store;
 pub mod sync;
+mod syncing;
 pub mod transport;
 
 pub use status::DeviceWatch;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Mutex};
 
 use tokio::runtime::Handle;
-use tokio::sync::watch;
 
 use crate::domain::action::{ActionKind, Fields};
 use crate::domain::case::kinds::{self, Field};
@@ -35,13 +34,12 @@ use crate::wire::enrol::Invite;
 pub use form::{Detail, DeviceStatus, Enrolment, NewHousehold};
 
 use enrol::EnrolError;
-use runner::{Pace, Runner, SyncStatus};
+use runner::{Pace, Runner};
 use store::{
     CaseDetail, CaseFilter, CaseRow, DeliveryState, EditRow, Hit, HouseholdDetail, HouseholdFilter, HouseholdRow, Identity, Names, OpenError, OpenOptions,
     Page, PageRequest, SaveError, Saved, Status, Store, StoreError, Topic, VisitRow, Watch,
 };
-use sync::{SyncSummary, Wait, WaitReason};
-use transport::{Connect, HttpConnect, TransportSetupError};
+use transport::{Connect, HttpConnect};
 
 /// What a device is made of.
 #[derive(Debug, Clone)]
@@ -379,77 +377,6 @@ impl Device {
         DeviceWatch::new(self.clone())
     }
 
-    /// Watches what sync is doing. `None` before enrolment.
-    ///
-    /// # Errors
-    /// When the transport cannot be set up.
-    pub fn observe_sync(&self) -> Result<Option<watch::Receiver<SyncStatus>>, TransportSetupError> {
-        Ok(self.runner()?.map(|runner| runner.status()))
-    }
-
-    /// Syncs once, now: until everything is exchanged, or something makes it wait, which the summary names. Dropping the future stops nothing.
-    ///
-    /// # Errors
-    /// When the transport cannot be set up.
-    pub async fn sync_now(&self) -> Result<SyncSummary, TransportSetupError> {
-        match self.runner()? {
-            Some(runner) => Ok(runner.sync_once().await),
-            None => Ok(SyncSummary { wait: Some(Wait { ms: 0, reason: WaitReason::NotEnrolled }), ..SyncSummary::default() }),
-        }
-    }
-
-    /// Keeps in sync from now on, until [`Device::stop`] or the last clone is gone. Does nothing before enrolment.
-    ///
-    /// # Errors
-    /// When the transport cannot be set up.
-    pub fn start(&self) -> Result<(), TransportSetupError> {
-        if let Some(runner) = self.runner()? {
-            runner.start();
-        }
-        Ok(())
-    }
-
-    /// Stops keeping in sync, within five seconds.
-    pub async fn stop(&self) {
-        let runner = self.runner_slot().clone();
-        if let Some(runner) = runner {
-            runner.stop().await;
-        }
-    }
-
-    /// Stops sync, ends every watch with [`StoreError::Closed`], and lets go of the store: when it returns, its files are closed and can be opened again,
-    /// unless somebody keeps a clone of the device, or a watch that he does not ask, for longer than five seconds more.
-    pub async fn close(self) {
-        let runner = {
-            let mut slot = self.runner_slot();
-            self.store.end_watches();
-            slot.take()
-        };
-        if let Some(runner) = runner {
-            runner.close().await;
-        }
-        let Self { store, options: _, runtime: _, runner: _ } = self;
-        let _ = tokio::time::timeout(CLOSING, store.close()).await;
-    }
-
-    /// Says that the network is back or the app is in front: what waits in the background tries now.
-    pub fn wake(&self) {
-        if let Some(runner) = &*self.runner_slot() {
-            runner.wake();
-        }
-    }
-
-    /// Forgets everything on this phone, unsent work too, for good: it is given to someone else.
-    ///
-    /// # Errors
-    /// Storage.
-    pub async fn wipe(&self) -> Result<(), StoreError> {
-        self.stop().await;
-        *self.runner_slot() = None;
-        let store = self.store.clone();
-        tokio::task::spawn_blocking(move || store.wipe()).await.unwrap_or(Err(StoreError::Closed))
-    }
-
     fn saved<T, E>(&self, saved: Result<T, E>) -> Result<T, E> {
         if saved.is_ok()
             && let Some(runner) = &*self.runner_slot()
@@ -470,28 +397,6 @@ impl Device {
             ..fields
         }
     }
-
-    fn sync_status(&self) -> SyncStatus {
-        self.runner_slot().as_ref().map(|runner| runner.status().borrow().clone()).unwrap_or_default()
-    }
-
-    /// The runner; made when it is first needed, and not after somebody has closed the device.
-    fn runner(&self) -> Result<Option<Runner>, TransportSetupError> {
-        let mut slot = self.runner_slot();
-        if slot.is_none()
-            && !self.store.has_ended_watches()
-            && let Some(identity) = self.store.enrolled()
-        {
-            let transport = self.options.connect.connect(&identity.server)?;
-            let store = Arc::new(self.store.clone());
-            *slot = Some(Runner::new(store, transport, self.options.store.env.clone(), self.runtime.clone(), self.options.pace));
-        }
-        Ok(slot.clone())
-    }
-
-    fn runner_slot(&self) -> std::sync::MutexGuard<'_, Option<Runner>> {
-        self.runner.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 fn refused(store: &Store) -> Result<Vec<EditRow>, StoreError> {
@@ -500,8 +405,6 @@ fn refused(store: &Store) -> Result<Vec<EditRow>, StoreError> {
     Ok(edits)
 }
 
-/// Longest that closing waits for others to let go of the store.
-const CLOSING: Duration = Duration::from_secs(5);
 /// The person's field that names a sensitive fact.
 const ID_NUMBER: &str = "id_no";
 

@@ -2,9 +2,12 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
+use super::runner::SyncStatus;
 use super::store::Lease;
+use super::sync::WaitReason;
 use super::sync::tests::Seeded;
-use super::transport::{Arrived, BoxFuture, News, PackPart, Transport, TransportError};
+use super::syncing::CLOSING;
+use super::transport::{Arrived, BoxFuture, News, PackPart, Transport, TransportError, TransportSetupError};
 use super::*;
 use crate::domain::grant::{Grant, Role};
 use crate::domain::household::{Value, text};

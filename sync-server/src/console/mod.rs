@@ -304,11 +304,11 @@ impl IntoResponse for Failure {
             Self::NotFound => (StatusCode::NOT_FOUND, "没有找到。Not found.").into_response(),
             Self::Store(error) => {
                 tracing::error!(%error, "a console page could not be read");
-                (StatusCode::SERVICE_UNAVAILABLE, "暂时无法读取,请稍后再试。The store did not answer; try again in a moment.").into_response()
+                (StatusCode::SERVICE_UNAVAILABLE, "暂时无法读取，请稍后再试。The store did not answer; try again in a moment.").into_response()
             }
             Self::Page(error) => {
                 tracing::error!(%error, "a console page could not be rendered");
-                (StatusCode::INTERNAL_SERVER_ERROR, "页面出错,已记录。The page failed; it was logged.").into_response()
+                (StatusCode::INTERNAL_SERVER_ERROR, "页面出错，已记录。The page failed; it was logged.").into_response()
             }
         }
     }

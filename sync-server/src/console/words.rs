@@ -33,7 +33,7 @@ labels! {
     live: "实时", "live";
     other_lang: "en", "zh";
     other_name: "English", "中文";
-    footer: "案件状态由各方动作推算,从不单独存储;手机未联系时,其未上传数以最近一次上报为准。", "A case's state is folded from actions and never stored; a phone's unsent count is what it last said.";
+    footer: "案件状态由各方动作推算，从不单独存储；手机未联系时，其未上传数以最近一次上报为准。", "A case's state is folded from actions and never stored; a phone's unsent count is what it last said.";
     by_state: "案件状态", "Cases by state";
     open_cases: "未结", "open";
     cases: "案件", "Cases";
@@ -55,14 +55,14 @@ labels! {
     unsent: "未上传", "Unsent";
     received: "已收到", "Received";
     refused: "被拒", "Refused";
-    no_towns: "还没有镇街:先导入区划并建立网格。", "No town yet: import the divisions and create grids.";
+    no_towns: "还没有镇街：先导入区划并建立网格。", "No town yet: import the divisions and create grids.";
     back: "返回", "Back";
     facts: "案件信息", "Facts";
     history: "办理过程", "History";
     no_effect: "未生效", "no effect";
     key: "工作台口令", "Console key";
-    key_wrong: "口令不正确,请向管理员核对。", "That is not the key. Ask whoever runs the server.";
-    key_too_often: "尝试次数过多,请一分钟后再试。", "Too many tries. Wait a minute.";
+    key_wrong: "口令不正确，请向管理员核对。", "That is not the key. Ask whoever runs the server.";
+    key_too_often: "尝试次数过多，请一分钟后再试。", "Too many tries. Wait a minute.";
     enter: "进入", "Enter";
     number: "案卷号", "Number";
     category: "类别", "Category";

@@ -11,7 +11,7 @@ use fieldgrid_core::domain::id::{ActionId, Hash, OrgId, PersonId, UserId};
 
 use crate::time::Moment;
 
-/// 命令行终端:与手机相同的引擎,离线可用。
+/// 命令行终端：与手机相同的引擎，离线可用。
 ///
 /// The phone one can type at: the same engine, offline first.
 #[derive(Debug, Parser)]
@@ -36,7 +36,7 @@ pub struct Cli {
     /// 本机数据库文件 · The store's file [default: ~/.local/share/fieldgrid/phone.db]
     #[arg(long, global = true, env = "FIELDGRID_STORE", value_name = "PATH")]
     pub store: Option<PathBuf>,
-    /// 密钥文件(64 位十六进制);首次使用时创建 · File with the store's key, 64 hex digits; made on first use (default: the store's path with .key)
+    /// 密钥文件（64 位十六进制）；首次使用时创建 · File with the store's key, 64 hex digits; made on first use (default: the store's path with .key)
     #[arg(long, global = true, value_name = "FILE")]
     pub key_file: Option<PathBuf>,
     /// 私有 CA 证书(PEM) · Certificates of a private CA to trust as well
@@ -45,7 +45,7 @@ pub struct Cli {
     /// 语言 · Language of messages
     #[arg(long, global = true, env = "FIELDGRID_LANG", default_value = "zh")]
     pub lang: Lang,
-    /// 输出 JSON,供脚本使用 · Print JSON, for scripts
+    /// 输出 JSON，供脚本使用 · Print JSON, for scripts
     #[arg(long, global = true)]
     pub json: bool,
     /// 做什么 · What to do
@@ -65,13 +65,13 @@ pub enum Lang {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// 入网:使用镇街中心发的邀请 · Enrol with the centre's invite
+    /// 入网：使用镇街中心发的邀请 · Enrol with the centre's invite
     Enrol(Enrol),
     /// 上报事件 · Report a case
     Report(ActionFields),
     /// 列出事件 · List cases
     List(List),
-    /// 查看一条记录(事件或户) · Show a record: a case or a household
+    /// 查看一条记录（事件或户） · Show a record: a case or a household
     Show(Named),
     /// 对事件做一个动作 · Act on a case: supplement, accept, reject, dispatch, sign, progress, finish, verify_pass, verify_fail, close, withdraw, …
     Act(Act),
@@ -84,9 +84,9 @@ pub enum Command {
     Search(Search),
     /// 立即同步一次 · Sync once, now
     Sync(Sync),
-    /// 保持同步,显示变化,直到 Ctrl-C · Keep in sync and show changes until Ctrl-C
+    /// 保持同步，显示变化，直到 Ctrl-C · Keep in sync and show changes until Ctrl-C
     Watch,
-    /// 本机状态:未上传、被拒、上次联系 · This phone: unsent, refused, last contact
+    /// 本机状态：未上传、被拒、上次联系 · This phone: unsent, refused, last contact
     Status,
     /// 被中心拒收的内容 · What the centre refused
     #[command(subcommand)]
@@ -100,7 +100,7 @@ pub enum Command {
 /// `enrol`.
 #[derive(Debug, Args)]
 pub struct Enrol {
-    /// 邀请文字;不给则从标准输入读取 · The invite; read from standard input when missing
+    /// 邀请文字；不给则从标准输入读取 · The invite; read from standard input when missing
     #[arg(value_name = "INVITE", conflicts_with = "qr_text")]
     pub invite: Option<String>,
     /// 扫描二维码得到的文字 · The text that scanning the QR code gave
@@ -132,7 +132,7 @@ pub struct ActionFields {
     /// 经度 · Longitude, degrees
     #[arg(long, requires = "lat", allow_negative_numbers = true)]
     pub lng: Option<f64>,
-    /// 定位精度(米) · Accuracy of the fix, metres
+    /// 定位精度（米） · Accuracy of the fix, metres
     #[arg(long)]
     pub accuracy: Option<u32>,
     /// 所属网格代码 · Code of the grid
@@ -192,7 +192,7 @@ pub struct ActionFields {
     /// 满意度 1–5 · Satisfaction
     #[arg(long, value_parser = clap::value_parser!(u8).range(1..=5))]
     pub score: Option<u8>,
-    /// 其他字段,JSON 对象 · Any fields as a JSON object, named as `show --json` names them
+    /// 其他字段，JSON 对象 · Any fields as a JSON object, named as `show --json` names them
     #[arg(long, value_name = "JSON")]
     pub fields: Option<String>,
 }
@@ -259,9 +259,9 @@ pub enum Household {
     List(HouseholdList),
     /// 查看一户 · Show a household
     Show(Named),
-    /// 记录敏感值(证件号码),另行保存 · Keep a sensitive value (ID number), beside the record
+    /// 记录敏感值（证件号码），另行保存 · Keep a sensitive value (ID number), beside the record
     SetId(SetId),
-    /// 查看敏感值;查看会留痕 · Read a sensitive value; the reading is logged
+    /// 查看敏感值；查看会留痕 · Read a sensitive value; the reading is logged
     Reveal(Reveal),
 }
 
@@ -274,10 +274,10 @@ pub struct HouseholdAdd {
     /// 地址 · Address
     #[arg(long)]
     pub address: String,
-    /// 字段=值,可重复 · A field, may be repeated: phone=…, contact=…, tag.独居老人=true
+    /// 字段=值，可重复 · A field, may be repeated: phone=…, contact=…, tag.独居老人=true
     #[arg(long = "set", value_name = "FIELD=VALUE")]
     pub set: Vec<String>,
-    /// 人员,可重复 · A person, may be repeated: name=张三,relation=02,phone=…
+    /// 人员，可重复 · A person, may be repeated: name=张三,relation=02,phone=…
     #[arg(long = "person", value_name = "FIELD=VALUE,…")]
     pub persons: Vec<String>,
 }
@@ -290,7 +290,7 @@ pub struct HouseholdEdit {
     /// 其中哪个人 · One of its persons
     #[arg(long, conflicts_with = "add_person")]
     pub person: Option<PersonId>,
-    /// 字段=值;空值清除 · A field, may be repeated; an empty value clears it
+    /// 字段=值；空值清除 · A field, may be repeated; an empty value clears it
     #[arg(long = "set", value_name = "FIELD=VALUE")]
     pub set: Vec<String>,
     /// 增加一人 · Add a person: name=李四,relation=10
@@ -316,7 +316,7 @@ pub struct SetId {
     /// 人员 · The person
     #[arg(long)]
     pub person: PersonId,
-    /// 证件号码;不给则从标准输入读取 · The number; read from standard input when missing, so that it stays out of the shell's history
+    /// 证件号码；不给则从标准输入读取 · The number; read from standard input when missing, so that it stays out of the shell's history
     pub value: Option<String>,
 }
 
@@ -344,7 +344,7 @@ pub struct Visit {
     /// 诉求 · What they need
     #[arg(long)]
     pub needs: Option<String>,
-    /// 见到的人,可重复 · Who was met, may be repeated
+    /// 见到的人，可重复 · Who was met, may be repeated
     #[arg(long = "person")]
     pub persons: Vec<PersonId>,
     /// 下次走访 · When the next visit is due
@@ -385,9 +385,9 @@ pub enum Refused {
 /// An edit.
 #[derive(Debug, Args)]
 pub struct Edit {
-    /// 记录:编号或编号末尾 · The record: its number, its id, or the end of it
+    /// 记录：编号或编号末尾 · The record: its number, its id, or the end of it
     pub record: String,
-    /// 修改编号(见 refused list) · The edit, as `refused list` shows it
+    /// 修改编号（见 refused list） · The edit, as `refused list` shows it
     pub edit: Hash,
 }
 

@@ -48,11 +48,11 @@ impl App {
             let mut text = vec![self.saved_text(saved)];
             if let Effect::Ineffective(reason) = entry.effect {
                 let reason = self.out.word(words::ineffective(reason));
-                text.push(self.out.say(format_args!("但按本机所见未生效:{reason}"), format_args!("but it has no effect as the case stands here: {reason}")));
+                text.push(self.out.say(format_args!("但按本机所见未生效：{reason}"), format_args!("but it has no effect as the case stands here: {reason}")));
             }
             if !missing.is_empty() {
                 let missing = missing.join(" ");
-                text.push(self.out.say(format_args!("还缺:{missing}"), format_args!("missing: {missing}")));
+                text.push(self.out.say(format_args!("还缺：{missing}"), format_args!("missing: {missing}")));
             }
             text.join("\n")
         });
@@ -74,7 +74,7 @@ impl App {
     }
 
     fn saved_text(&self, saved: Saved) -> String {
-        self.out.say(format_args!("已保存在本机:{}", short(saved.doc)), format_args!("Saved on this phone: {}", short(saved.doc)))
+        self.out.say(format_args!("已保存在本机：{}", short(saved.doc)), format_args!("Saved on this phone: {}", short(saved.doc)))
     }
 
     pub fn case_line(&self, row: &CaseRow) -> Vec<String> {
@@ -97,7 +97,7 @@ impl App {
         }
         if !detail.possible.is_empty() {
             let kinds = detail.possible.iter().map(|kind| format!("{kind}({})", self.out.word(words::action(*kind)))).collect::<Vec<_>>().join(" ");
-            text.push(self.out.say(format_args!("下一步可做:{kinds}"), format_args!("Possible next: {kinds}")));
+            text.push(self.out.say(format_args!("下一步可做：{kinds}"), format_args!("Possible next: {kinds}")));
         }
         text.join("\n\n")
     }
@@ -122,7 +122,7 @@ impl App {
             Effect::Effective => String::new(),
             Effect::Ineffective(reason) => {
                 let reason = self.out.word(words::ineffective(reason));
-                self.out.say(format_args!("未生效:{reason}"), format_args!("no effect: {reason}"))
+                self.out.say(format_args!("未生效：{reason}"), format_args!("no effect: {reason}"))
             }
         };
         let fields = &action.fields;

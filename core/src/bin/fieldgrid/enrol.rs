@@ -31,7 +31,7 @@ impl App {
         self.out.result(&enrolment, || {
             let scopes = enrolment.scopes.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
             let (name, role) = (enrolment.name.as_deref().unwrap_or_default(), self.out.word(words::role(enrolment.role)));
-            self.out.say(format_args!("已入网:{name} {role} {scopes}"), format_args!("Enrolled: {name} {role} {scopes}"))
+            self.out.say(format_args!("已入网：{name} {role} {scopes}"), format_args!("Enrolled: {name} {role} {scopes}"))
         });
         Ok(())
     }
@@ -46,5 +46,5 @@ pub fn invite_qr(out: Out, args: &InviteQr) -> Result<(), Failure> {
 }
 
 fn parse(out: Out, text: &str) -> Result<Invite, Failure> {
-    text.parse().map_err(|error| Failure::usage(out.say(format_args!("这不是邀请:请重新扫描,或向镇街中心要新的"), format_args!("{error}"))))
+    text.parse().map_err(|error| Failure::usage(out.say(format_args!("这不是邀请：请重新扫描，或向镇街中心要新的"), format_args!("{error}"))))
 }

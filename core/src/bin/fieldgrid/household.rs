@@ -69,12 +69,12 @@ impl App {
             edits.push(HouseholdEdit::AddPerson(person.0, person.1));
         }
         if edits.is_empty() {
-            return Err(Failure::usage(self.out.say("没有要改的:用 --set 字段=值", "nothing to change: use --set FIELD=VALUE")));
+            return Err(Failure::usage(self.out.say("没有要改的：用 --set 字段=值", "nothing to change: use --set FIELD=VALUE")));
         }
         let saved = self.device.edit_household(household, edits)?;
         let Some(person) = added else { return self.saved(saved) };
         self.out.result(&serde_json::json!({ "doc": saved.doc, "edit": saved.edit, "person": person }), || {
-            self.out.say(format_args!("已增加:{person}"), format_args!("Added: {person}"))
+            self.out.say(format_args!("已增加：{person}"), format_args!("Added: {person}"))
         });
         Ok(())
     }

@@ -23,7 +23,7 @@ pub fn load(out: &Out, file: Option<PathBuf>, store: &Path, env: &dyn Environmen
         Ok(hex) => parse(&Zeroizing::new(hex)).ok_or_else(|| wrong(out, &file.display().to_string())),
         Err(error) if error.kind() == ErrorKind::NotFound && !store.exists() => create(out, &file, env),
         Err(error) if error.kind() == ErrorKind::NotFound => Err(Failure::store(out.say(
-            format_args!("数据库 {} 已存在,但没有密钥:请设置 {VARIABLE} 或 --key-file", store.display()),
+            format_args!("数据库 {} 已存在，但没有密钥：请设置 {VARIABLE} 或 --key-file", store.display()),
             format_args!("the store {} exists, but its key is missing: set {VARIABLE} or --key-file", store.display()),
         ))),
         Err(error) => Err(Failure::store(format!("{}: {error}", file.display()))),
@@ -44,7 +44,7 @@ fn create(out: &Out, file: &Path, env: &dyn Environment) -> Result<Zeroizing<[u8
     let mut opened = options.open(file).map_err(failed)?;
     opened.write_all(hex.as_bytes()).and_then(|()| opened.sync_all()).map_err(failed)?;
     out.warn(out.say(
-        format_args!("已在 {} 创建数据库密钥。谁拿到这个文件和数据库,谁就能读出全部内容;丢失则无法恢复", file.display()),
+        format_args!("已在 {} 创建数据库密钥。谁拿到这个文件和数据库，谁就能读出全部内容；丢失则无法恢复", file.display()),
         format_args!("made the store's key in {}. Who has this file and the store reads everything; without it the store is lost", file.display()),
     ));
     Ok(key)

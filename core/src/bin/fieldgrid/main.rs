@@ -78,7 +78,7 @@ impl Failure {
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::RegistryLocked => Self::refused(format_args!("已超过离线期限,联系中心前不能查看户与人员 · {error}")),
+            StoreError::RegistryLocked => Self::refused(format_args!("已超过离线期限，联系中心前不能查看户与人员 · {error}")),
             _ => Self::other(error),
         }
     }
@@ -87,7 +87,7 @@ impl From<StoreError> for Failure {
 impl From<SaveError> for Failure {
     fn from(error: SaveError) -> Self {
         match error {
-            SaveError::NotEnrolled => Self::enrolment(format_args!("本机尚未入网,请先运行 fieldgrid enrol · {error}")),
+            SaveError::NotEnrolled => Self::enrolment(format_args!("本机尚未入网，请先运行 fieldgrid enrol · {error}")),
             SaveError::ReportOnly => Self::refused(format_args!("联系中心前只能上报和补充 · {error}")),
             SaveError::Refused(reason) => {
                 let (zh, en) = reason.words();
@@ -180,9 +180,9 @@ fn open(cli: &Cli, out: Out) -> Result<App, Failure> {
 
 fn unopened(out: Out, error: &OpenError) -> String {
     let zh = match error {
-        OpenError::WrongKey => "密钥不对,数据库未改动",
-        OpenError::NewerSchema { .. } => "数据库来自更新的版本,请更新程序;数据库未改动",
-        OpenError::Damaged => "数据库文件已损坏,原样保留以备恢复",
+        OpenError::WrongKey => "密钥不对，数据库未改动",
+        OpenError::NewerSchema { .. } => "数据库来自更新的版本，请更新程序；数据库未改动",
+        OpenError::Damaged => "数据库文件已损坏，原样保留以备恢复",
         OpenError::Locked => "数据库正被另一个进程使用",
         _ => "数据库打不开",
     };

@@ -67,7 +67,7 @@ impl App {
                 let ids = several.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
                 Err(Failure::usage(
                     self.out
-                        .say(format_args!("“{typed}”不止一条,请写完整:\n{ids}"), format_args!("`{typed}` is more than one record, write more of it:\n{ids}")),
+                        .say(format_args!("“{typed}”不止一条，请写完整：\n{ids}"), format_args!("`{typed}` is more than one record, write more of it:\n{ids}")),
                 ))
             }
         }

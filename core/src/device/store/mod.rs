@@ -73,7 +73,6 @@ pub struct Store {
     inner: Arc<Inner>,
 }
 
-#[derive(Debug)]
 struct Inner {
     db: Database,
     env: Arc<dyn Environment>,
@@ -87,6 +86,13 @@ struct Inner {
     counted_ms: Mutex<u64>,
     /// Last, so that it is dropped last: who waits for its end finds the files closed.
     announcer: Announcer,
+}
+
+impl std::fmt::Debug for Inner {
+    /// What was typed is in it.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Inner").finish_non_exhaustive()
+    }
 }
 
 /// How the store failed. No content is in it.
@@ -312,6 +318,7 @@ impl Store {
     /// Storage.
     pub fn wipe(&self) -> Result<(), StoreError> {
         *db::lock(&self.inner.outstanding) = None;
+        *db::lock(&self.inner.sealed) = None;
         let env = self.inner.env.as_ref();
         self.inner.db.write(|tx| {
             let life: Option<u64> = meta::get(tx, meta::LIFE)?;

@@ -228,7 +228,7 @@ fn verify(person: &Person<'_>, _: &CaseRow, rng: &mut Rng) -> (ActionKind, Field
 
 fn close(_: &Person<'_>, _: &CaseRow, _: &mut Rng) -> (ActionKind, Fields) {
     let fields = Fields {
-        conclusion: Some("处置到位,同意结案".to_owned()), reply: Some("您反映的问题已处理,感谢。".to_owned()), ..Fields::default()
+        conclusion: Some("处置到位，同意结案".to_owned()), reply: Some("您反映的问题已处理，感谢。".to_owned()), ..Fields::default()
     };
     (ActionKind::Close, fields)
 }

@@ -151,7 +151,7 @@ pub fn trouble(grid: Option<AreaCode>, rng: &mut Rng) -> ActionFields {
     let spot = format!("{road}{}号", 1 + rng.u16(..180));
     ActionFields {
         title: Some(format!("{spot}{symptom}")),
-        text: Some(format!("{spot}附近{symptom},已有居民反映,请尽快处理。")),
+        text: Some(format!("{spot}附近{symptom}，已有居民反映，请尽快处理。")),
         category: Some(category.to_owned()),
         severity: Some(severity),
         place: Some(Place {

@@ -320,7 +320,7 @@ fn print_report(demo: &Demo, report: &Report, total: &SyncSummary, out: &mut dyn
         say(out, &format!("  ✗ {line}"))?;
     }
     if report.disagreements.is_empty() {
-        say(out, "  ✓ 所有手机与服务器逐字节一致,录入无一丢失  All phones and the server agree to the byte; nothing typed is missing")?;
+        say(out, "  ✓ 所有手机与服务器逐字节一致，录入无一丢失  All phones and the server agree to the byte; nothing typed is missing")?;
     }
     Ok(())
 }
