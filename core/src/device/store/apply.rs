@@ -27,7 +27,7 @@ const SLICE_RECORDS: usize = 24;
 const SLICE_ENTRIES: usize = 200;
 /// Slices of one transaction while nothing waits. Records lie anywhere in the tables, so nearly every slice writes the same inner pages and indexes: with one
 /// slice a transaction, encrypting pages and writing them to the WAL was about a third of the time of a long answer.
-const SLICES: usize = 32;
+const SLICES: usize = 8;
 
 /// What an answer came to.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
