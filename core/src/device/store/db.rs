@@ -120,6 +120,12 @@ impl Database {
         f(&lock(&self.writer))
     }
 
+    /// Reads on a connection of its own. SQLite's integrity check needs one: where FTS5 remembers its index from before another connection wrote, it calls the index
+    /// corrupt (SQLite 3.54.1; queries look first whether it is still so).
+    pub(super) fn apart<T>(&self, f: impl FnOnce(&Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        f(&self.reader()?)
+    }
+
     fn reader(&self) -> Result<Connection, StoreError> {
         let connection = connect(&self.path, &self.key, self.mac, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         connection.pragma_update(None, "query_only", true)?;

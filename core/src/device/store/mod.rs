@@ -375,7 +375,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Damaged`] when something is not.
     pub fn check(&self) -> Result<(), StoreError> {
-        self.inner.db.read(|db| {
+        self.inner.db.apart(|db| {
             let broken = db.prepare("PRAGMA cipher_integrity_check")?.exists([])?;
             let sound: String = db.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
             if broken || sound != "ok" { Err(StoreError::Damaged) } else { Ok(()) }

@@ -334,3 +334,16 @@ fn a_case_that_is_to_go_to_another_grid_can_be_written_on_until_it_has_left() {
         a.supplement(case, "已设围挡");
     }
 }
+
+#[test]
+fn a_check_finds_nothing_wrong_with_what_was_written_since_the_last() {
+    let phone = member(31);
+    let note = Command::EditHousehold(vec![HouseholdEdit::Set("note".into(), Value::Text("记".repeat(1_900)))]);
+    for _ in 0..5 {
+        for _ in 0..5 {
+            let (saved, _) = phone.household("民主街5号", "张三", "13812348000");
+            phone.store.save(saved.doc, &note).unwrap();
+        }
+        phone.store.check().unwrap();
+    }
+}
