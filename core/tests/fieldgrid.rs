@@ -56,6 +56,8 @@ fn every_failure_has_its_exit_code() {
     let cases: &[(&[&str], i32)] = &[
         (&["report", "--title", "井盖破损"], 3),
         (&["household", "list"], 3),
+        (&["household", "reveal", "3f9a", "--person", "01234567-89ab-7def-8123-456789abcdef"], 2),
+        (&["household", "reveal", "3f9a", "--person", "01234567-89ab-7def-8123-456789abcdef", "--reason", "form"], 3),
         (&["sync"], 3),
         (&["enrol", &nowhere], 3),
         (&["enrol", "not an invite"], 2),

@@ -6,7 +6,7 @@ use fieldgrid_core::domain::action::{ActionKind as CoreActionKind, Severity as C
 use fieldgrid_core::domain::case::State as CoreState;
 use fieldgrid_core::domain::case::kinds::{self, Field};
 use fieldgrid_core::domain::category;
-use fieldgrid_core::domain::fact::{VisitKind as CoreVisitKind, VisitResult as CoreVisitResult};
+use fieldgrid_core::domain::fact::{RevealReason as CoreRevealReason, VisitKind as CoreVisitKind, VisitResult as CoreVisitResult};
 use fieldgrid_core::domain::grant::Role as CoreRole;
 use fieldgrid_core::domain::{quality, words};
 
@@ -70,6 +70,8 @@ mirror! {
     VisitResult = CoreVisitResult { Met Absent Refused Moved }
     /// Why a visit was made.
     VisitKind = CoreVisitKind { Routine Care Safety Collection Muster }
+    /// Why a number is shown.
+    RevealReason = CoreRevealReason { Identity Form Emergency Correction Unlisted }
     /// What a person is to the centre.
     Role = CoreRole {
         Rider Volunteer FloorLeader FloorGroupLeader UnitLeader BuildingLeader GridMember GridHead EstateLead Community Department TownDispatcher TownLeader County
@@ -106,6 +108,7 @@ both_ways! {
     }
     VisitResult = CoreVisitResult { Met Absent Refused Moved }
     VisitKind = CoreVisitKind { Routine Care Safety Collection Muster }
+    RevealReason = CoreRevealReason { Identity Form Emergency Correction Unlisted }
     Role = CoreRole {
         Rider Volunteer FloorLeader FloorGroupLeader UnitLeader BuildingLeader GridMember GridHead EstateLead Community Department TownDispatcher TownLeader County
         City Auditor
@@ -169,6 +172,13 @@ pub fn action_words(kind: ActionKind) -> Words {
 #[must_use]
 pub fn severity_words(severity: Severity) -> Words {
     words::severity(severity.into()).into()
+}
+
+/// What a reason for showing a number is called.
+#[uniffi::export]
+#[must_use]
+pub fn reveal_reason_words(reason: RevealReason) -> Words {
+    words::reveal_reason(reason.into()).into()
 }
 
 /// A category of cases.
@@ -238,8 +248,9 @@ mod tests {
     fn every_code_is_exported_and_comes_back() {
         laws! {
             mapped: CaseState = CoreState, Severity = CoreSeverity, ActionKind = CoreActionKind, DeliveryState = CoreDeliveryState, VisitResult = CoreVisitResult,
-                VisitKind = CoreVisitKind, Role = CoreRole, WaitReason = CoreWaitReason;
-            back: CaseState = CoreState, Severity = CoreSeverity, ActionKind = CoreActionKind, VisitResult = CoreVisitResult, VisitKind = CoreVisitKind, Role = CoreRole;
+                VisitKind = CoreVisitKind, RevealReason = CoreRevealReason, Role = CoreRole, WaitReason = CoreWaitReason;
+            back: CaseState = CoreState, Severity = CoreSeverity, ActionKind = CoreActionKind, VisitResult = CoreVisitResult,
+                VisitKind = CoreVisitKind, RevealReason = CoreRevealReason, Role = CoreRole;
         }
     }
 }

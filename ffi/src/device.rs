@@ -13,7 +13,7 @@ use fieldgrid_core::domain::id::DocId;
 use fieldgrid_core::env::System;
 use fieldgrid_core::wire::enrol::Invite;
 
-use crate::code::ActionKind;
+use crate::code::{ActionKind, RevealReason};
 use crate::edit::{ActionFields, FieldEdit, Visit};
 use crate::error::FieldgridError;
 use crate::filter::{CaseFilter, HouseholdFilter};
@@ -164,13 +164,13 @@ impl Device {
         self.work(move |engine| Ok(engine.set_id_number(household, person, &value).map(|_| ())?)).await
     }
 
-    /// Reads a person's ID number. That it was read is recorded first.
+    /// Reads a person's ID number. That it was read, and why, is recorded first; `note` says what the reason does not, in at most 2,000 characters.
     ///
     /// # Errors
     /// As [`Device::report`]; nothing is shown then.
-    pub async fn reveal_id_number(&self, household: String, person: String) -> Result<Option<String>> {
+    pub async fn reveal_id_number(&self, household: String, person: String, reason: RevealReason, note: Option<String>) -> Result<Option<String>> {
         let (household, person) = (id(&household)?, id(&person)?);
-        self.work(move |engine| Ok(engine.reveal_id_number(household, person)?)).await
+        self.work(move |engine| Ok(engine.reveal_id_number(household, person, reason.into(), note)?)).await
     }
 
     /// Cases, up to 500 a page.

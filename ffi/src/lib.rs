@@ -19,8 +19,8 @@ mod screen;
 mod watch;
 
 pub use code::{
-    ActionField, ActionKind, CaseState, Category, DeliveryState, Role, Severity, VisitKind, VisitResult, WaitReason, Words, action_words, categories,
-    id_number_fits, required_fields, role_words, severity_words, state_words,
+    ActionField, ActionKind, CaseState, Category, DeliveryState, RevealReason, Role, Severity, VisitKind, VisitResult, WaitReason, Words, action_words,
+    categories, id_number_fits, required_fields, reveal_reason_words, role_words, severity_words, state_words,
 };
 pub use device::{Device, OpenRequest, open_device};
 pub use edit::{ActionFields, FieldEdit, Place, Visit};

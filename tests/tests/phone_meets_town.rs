@@ -12,7 +12,7 @@ use fieldgrid_core::device::{Device, DeviceOptions, NewHousehold};
 use fieldgrid_core::domain::action::{ActionKind, Fields, Place, Severity};
 use fieldgrid_core::domain::area::{AreaCode, Level};
 use fieldgrid_core::domain::case::{Effect, State};
-use fieldgrid_core::domain::fact::{Visit, VisitKind, VisitResult};
+use fieldgrid_core::domain::fact::{RevealReason, Visit, VisitKind, VisitResult};
 use fieldgrid_core::domain::grant::Role;
 use fieldgrid_core::domain::household::Value;
 use fieldgrid_core::domain::id::{DocId, Hash, OrgId, StreamId};
@@ -202,7 +202,7 @@ async fn a_new_phone_gets_its_grid_as_a_pack() {
     assert_eq!((load.packs, load.round_trips), (1, 3));
     assert_eq!(mate.households(&HouseholdFilter::default(), PageRequest::first(100)).unwrap().rows.len(), 50);
     let detail = mate.household(first).unwrap().unwrap();
-    let id_number = mate.reveal_id_number(first, person(&detail)).unwrap();
+    let id_number = mate.reveal_id_number(first, person(&detail), RevealReason::Identity, None).unwrap();
     assert_eq!(id_number.as_deref(), Some("610799198001010017"), "sensitive values come beside the pack");
     assert_eq!(sync(&mate).await.round_trips, 1);
     assert_eq!(sync(&mate).await.entries, 0);

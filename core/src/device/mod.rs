@@ -25,7 +25,7 @@ use tokio::runtime::Handle;
 
 use crate::domain::action::{ActionKind, Fields};
 use crate::domain::case::kinds::{self, Field};
-use crate::domain::fact::{FactKind, Reveal, Visit};
+use crate::domain::fact::{FactKind, Reveal, RevealReason, Visit};
 use crate::domain::household::{self, HouseholdEdit};
 use crate::domain::id::{DocId, FactId, Hash, PersonId};
 use crate::record::{Command, Record, RecordKind};
@@ -166,17 +166,18 @@ impl Device {
         self.saved(self.store.set_sensitive(household, person, ID_NUMBER, value))
     }
 
-    /// Reads a person's ID number. That it was read is recorded first, and synced like everything else. `None` when there is none, or it was erased.
+    /// Reads a person's ID number. That it was read, and why, is recorded first, and synced like everything else; `note` says what the reason does not.
+    /// `None` when there is none, or it was erased. Whoever shows it hides it after a minute.
     ///
     /// # Errors
     /// See [`SaveError`]; nothing is shown then.
-    pub fn reveal_id_number(&self, household: DocId, person: PersonId) -> Result<Option<String>, SaveError> {
+    pub fn reveal_id_number(&self, household: DocId, person: PersonId, reason: RevealReason, note: Option<String>) -> Result<Option<String>, SaveError> {
         let detail = self.store.household(household)?.ok_or(SaveError::NoSuchRecord)?;
         let named = detail.household.as_ref().and_then(|household| household::text(household.persons.get(&person)?, ID_NUMBER)?.parse().ok());
         let Some(value) = named else {
             return Ok(None);
         };
-        let reveal = Reveal { person: Some(person), field: ID_NUMBER.to_owned(), value: Some(value) };
+        let reveal = Reveal { person: Some(person), field: ID_NUMBER.to_owned(), value: Some(value), reason: Some(reason), note };
         let reveal = minicbor::to_vec(reveal).expect("encoding into memory does not fail");
         self.saved(self.store.state(FactKind::Reveal, household, reveal))?;
         Ok(self.store.sensitive_value(value)?)

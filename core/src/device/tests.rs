@@ -9,9 +9,11 @@ use super::sync::tests::Seeded;
 use super::syncing::CLOSING;
 use super::transport::{Arrived, BoxFuture, News, PackPart, Transport, TransportError, TransportSetupError};
 use super::*;
+use crate::domain::fact::Body;
 use crate::domain::grant::{Grant, Role};
 use crate::domain::household::{Value, text};
 use crate::domain::id::{DeviceId, GrantId, StreamId, UserId};
+use crate::domain::policy::Refusal;
 use crate::wire::batch::{Batch, Item};
 use crate::wire::enrol::{EnrolAnswer, EnrolRequest, ServerKeys, SignedGrant};
 use crate::wire::error::{ErrorBody, ErrorKind};
@@ -229,26 +231,37 @@ async fn a_sensitive_value_is_beside_the_record_and_reading_it_is_recorded() {
     device.enrol(&Centre::invite()).await.unwrap();
     let household = device.add_household(household()).unwrap().doc;
     let person = *device.household(household).unwrap().unwrap().household.unwrap().persons.keys().next().unwrap();
-    assert_eq!(device.reveal_id_number(household, person).unwrap(), None);
+    let reveal = |note: Option<&str>| device.reveal_id_number(household, person, RevealReason::Unlisted, note.map(str::to_owned));
+    assert_eq!(reveal(None), Ok(None));
     device.set_id_number(household, person, "610799198001010017").unwrap();
-    assert_eq!(device.reveal_id_number(household, person).unwrap().as_deref(), Some("610799198001010017"));
+    assert_eq!(reveal(Some(&"因".repeat(2001))), Err(SaveError::Refused(Refusal::TooLarge)));
+    assert_eq!(reveal(Some("补办社保卡")).unwrap().as_deref(), Some("610799198001010017"));
 
     let detail = device.household(household).unwrap().unwrap();
     assert!(!serde_json::to_string(&detail).unwrap().contains("610799198001010017"));
     assert!(text(&detail.household.unwrap().persons[&person], ID_NUMBER).is_some());
     device.sync_now().await.unwrap();
-    let kinds: Vec<_> = centre
+    let facts: Vec<_> = centre
         .batches
         .lock()
         .unwrap()
         .iter()
         .flat_map(|batch| batch.items.clone())
         .filter_map(|item| match item {
-            Item::Fact(fact) => Some(fact.kind),
+            Item::Fact(fact) => Some(fact),
             Item::Change(_) => None,
         })
         .collect();
-    assert_eq!(kinds, [FactKind::Sensitive, FactKind::Reveal]);
+    assert_eq!(facts.iter().map(|fact| fact.kind).collect::<Vec<_>>(), [FactKind::Sensitive, FactKind::Reveal]);
+    let Body::Held(body) = &facts[1].body else { panic!("a body") };
+    let expected = Reveal {
+        person: Some(person),
+        field: ID_NUMBER.to_owned(),
+        value: Some(facts[0].id),
+        reason: Some(RevealReason::Unlisted),
+        note: Some("补办社保卡".to_owned()),
+    };
+    assert_eq!((facts[1].subject, minicbor::decode::<Reveal>(body).unwrap()), (Some(household), expected));
 }
 
 #[tokio::test(start_paused = true)]

@@ -171,6 +171,22 @@ pub struct Visit {
     pub cases: Vec<DocId>,
 }
 
+codes! {
+    /// Why a masked or sensitive value was shown (`domain.md` §4.3).
+    pub enum RevealReason {
+        /// 核实身份.
+        Identity = 1 "identity",
+        /// 填写表格: an official form.
+        Form = 2 "form",
+        /// 紧急情况.
+        Emergency = 3 "emergency",
+        /// 更正信息.
+        Correction = 4 "correction",
+        /// 其他原因: said in words.
+        Unlisted = 5 "unlisted",
+    }
+}
+
 /// A masked or sensitive value was shown on the device. The record is the fact's subject; what was shown is named and never repeated.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
 #[cbor(map)]
@@ -186,4 +202,12 @@ pub struct Reveal {
     #[n(2)]
     #[serde(default)]
     pub value: Option<FactId>,
+    /// Why; none from a version that did not ask.
+    #[n(3)]
+    #[serde(default)]
+    pub reason: Option<RevealReason>,
+    /// Why, in words, at most 2,000 characters.
+    #[n(4)]
+    #[serde(default)]
+    pub note: Option<String>,
 }

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use minicbor::Encoder;
 
 use super::action::{Action, ActionKind, Attachment, Fields, Place, Severity};
-use super::fact::{Visit, VisitKind, VisitResult};
+use super::fact::{Reveal, RevealReason, Visit, VisitKind, VisitResult};
 use super::grant::{Author, Role};
 use super::household::{HouseholdEdit, Value};
 use super::id::{ActionId, DocId, FactId, GrantId, Hash, OrgId, PersonId, UserId};
@@ -50,6 +50,16 @@ fn visit() -> Visit {
     }
 }
 
+fn reveal() -> Reveal {
+    Reveal {
+        person: Some(PersonId::from_bytes([1; 16])),
+        field: "id_no".into(),
+        value: Some(FactId::from_bytes([2; 16])),
+        reason: Some(RevealReason::Unlisted),
+        note: Some("补办社保卡".into()),
+    }
+}
+
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |mut text, byte| {
         let _ = write!(text, "{byte:02x}");
@@ -61,6 +71,7 @@ fn hex(bytes: &[u8]) -> String {
 fn stored_bytes_are_pinned() {
     insta::assert_snapshot!("action", format!("{}\n{}", ActionId::of(&action().to_bytes()), hex(&action().to_bytes())));
     insta::assert_snapshot!("visit", hex(&minicbor::to_vec(visit()).unwrap()));
+    insta::assert_snapshot!("reveal", hex(&minicbor::to_vec(reveal()).unwrap()));
     let edit = HouseholdEdit::SetPerson(PersonId::from_bytes([1; 16]), "phone".into(), Value::Text("12812348000".into()));
     insta::assert_snapshot!("household_edit", hex(&minicbor::to_vec(edit).unwrap()));
 }
@@ -70,8 +81,15 @@ fn what_was_written_is_read() {
     assert_eq!(Action::from_bytes(&action().to_bytes()).unwrap(), action());
     let bytes = minicbor::to_vec(visit()).unwrap();
     assert_eq!(minicbor::decode::<Visit>(&bytes).unwrap(), visit());
+    assert_eq!(minicbor::decode::<Reveal>(&minicbor::to_vec(reveal()).unwrap()).unwrap(), reveal());
     let json = serde_json::to_string(&action()).unwrap();
     assert_eq!(serde_json::from_str::<Action>(&json).unwrap(), action());
+}
+
+#[test]
+fn a_reveal_of_a_version_that_asked_for_no_reason_is_read() {
+    let bytes = [b"\xa3\x00\x50".as_slice(), &[1; 16], b"\x01\x65id_no\x02\x50", &[2; 16]].concat();
+    assert_eq!(minicbor::decode::<Reveal>(&bytes).unwrap(), Reveal { reason: None, note: None, ..reveal() });
 }
 
 /// One more key at the end of a CBOR map, and nothing else changed.
@@ -88,6 +106,8 @@ fn with_key(mut map: Vec<u8>, key: u8) -> Vec<u8> {
 fn what_a_newer_version_adds_is_left_aside() {
     let visit_bytes = with_key(minicbor::to_vec(visit()).unwrap(), 99);
     assert_eq!(minicbor::decode::<Visit>(&visit_bytes).unwrap(), visit());
+    let newer = Reveal { reason: Some(RevealReason::Other(200)), ..reveal() };
+    assert_eq!(minicbor::decode::<Reveal>(&with_key(minicbor::to_vec(&newer).unwrap(), 99)).unwrap(), newer);
 
     // A new element at the end of the action, and a new key in its fields, which come last.
     let fields = minicbor::to_vec(&action().fields).unwrap();

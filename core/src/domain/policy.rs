@@ -10,12 +10,12 @@ use super::action::{Action, ActionKind, Fields};
 use super::area::{AreaCode, Level};
 use super::case::kinds::{self, Right};
 use super::code::codes;
-use super::fact::{Body, Fact, FactKind, Visit};
+use super::fact::{Body, Fact, FactKind, Reveal, Visit};
 use super::grant::{Grant, Role};
 use super::household::{self, FieldSpec, HouseholdEdit, TAG_PREFIX, Value};
 use super::id::FactId;
 
-/// Longest text of an action or a visit, in characters (`domain.md` §4.4).
+/// Longest text of an action, a visit or a reveal, in characters (`domain.md` §4.4).
 pub const MAX_TEXT_CHARS: usize = 2000;
 /// Most entries in any list of an action.
 pub const MAX_LIST: usize = 64;
@@ -250,21 +250,20 @@ pub fn may_state(grant: &Grant, area: AreaCode, fact: &Fact) -> Result<(), Refus
     if fact.kind == FactKind::Command && !(grant.covers(area) && fact.area.is_none_or(|area| grant.covers(area))) {
         return Err(Refusal::OutOfScope);
     }
-    match fact.kind {
+    if matches!(fact.kind, FactKind::Visit | FactKind::Sensitive | FactKind::Reveal) && fact.subject.is_none() {
+        return Err(Refusal::Malformed);
+    }
+    let long = |text: Option<String>| text.is_some_and(|text| text.chars().count() > MAX_TEXT_CHARS);
+    let too_large = match fact.kind {
         FactKind::Visit => {
             let visit: Visit = minicbor::decode(body).map_err(|_| Refusal::Malformed)?;
-            let long =
-                visit.needs.is_some_and(|needs| needs.chars().count() > MAX_TEXT_CHARS) || visit.persons.len() > MAX_LIST || visit.cases.len() > MAX_LIST;
-            match fact.subject {
-                None => Err(Refusal::Malformed),
-                Some(_) if long => Err(Refusal::TooLarge),
-                Some(_) => Ok(()),
-            }
+            long(visit.needs) || visit.persons.len() > MAX_LIST || visit.cases.len() > MAX_LIST
         }
-        FactKind::Sensitive if body.len() <= SALT_BYTES => Err(Refusal::Malformed),
-        FactKind::Reveal | FactKind::Sensitive if fact.subject.is_none() => Err(Refusal::Malformed),
-        _ => Ok(()),
-    }
+        FactKind::Reveal => long(minicbor::decode::<Reveal>(body).map_err(|_| Refusal::Malformed)?.note),
+        FactKind::Sensitive if body.len() <= SALT_BYTES => return Err(Refusal::Malformed),
+        _ => false,
+    };
+    if too_large { Err(Refusal::TooLarge) } else { Ok(()) }
 }
 
 /// Which facts a role may state (`domain.md` §5: visit, muster, command; §4.3: reveal). What the server states no device does.

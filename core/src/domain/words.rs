@@ -2,6 +2,7 @@
 
 use super::action::{ActionKind, Severity};
 use super::case::{Ineffective, State};
+use super::fact::RevealReason;
 use super::grant::Role;
 
 /// A word in both languages.
@@ -130,6 +131,19 @@ pub const fn action(kind: ActionKind) -> Words {
         ActionKind::Merge => words("并案", "merged"),
         ActionKind::Void => words("作废", "voided"),
         ActionKind::Other(_) => NEWER,
+    }
+}
+
+/// What a reason for showing a value is called.
+#[must_use]
+pub const fn reveal_reason(reason: RevealReason) -> Words {
+    match reason {
+        RevealReason::Identity => words("核实身份", "checking who somebody is"),
+        RevealReason::Form => words("填写表格", "filling in a form"),
+        RevealReason::Emergency => words("紧急情况", "an emergency"),
+        RevealReason::Correction => words("更正信息", "correcting the record"),
+        RevealReason::Unlisted => words("其他原因", "another reason"),
+        RevealReason::Other(_) => NEWER,
     }
 }
 

@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use fieldgrid_core::domain::action::{ActionKind, Severity};
 use fieldgrid_core::domain::area::AreaCode;
 use fieldgrid_core::domain::case::State;
-use fieldgrid_core::domain::fact::{VisitKind, VisitResult};
+use fieldgrid_core::domain::fact::{RevealReason, VisitKind, VisitResult};
 use fieldgrid_core::domain::id::{ActionId, Hash, OrgId, PersonId, UserId};
 
 use crate::time::Moment;
@@ -328,6 +328,12 @@ pub struct Reveal {
     /// 人员 · The person
     #[arg(long)]
     pub person: PersonId,
+    /// 理由 · Why: identity, form, emergency, correction, unlisted
+    #[arg(long)]
+    pub reason: RevealReason,
+    /// 理由说明 · Why, in words
+    #[arg(long)]
+    pub note: Option<String>,
 }
 
 /// `visit`.

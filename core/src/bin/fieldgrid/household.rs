@@ -23,7 +23,7 @@ impl App {
             Household::List(args) => self.list_households(&args),
             Household::Show(args) => self.show(&args),
             Household::SetId(args) => self.set_id(args),
-            Household::Reveal(args) => self.reveal(&args),
+            Household::Reveal(args) => self.reveal(args),
         }
     }
 
@@ -100,9 +100,9 @@ impl App {
         self.saved(saved)
     }
 
-    fn reveal(&self, args: &Reveal) -> Result<(), Failure> {
+    fn reveal(&self, args: Reveal) -> Result<(), Failure> {
         let household = self.find(&args.household)?;
-        let value = self.device.reveal_id_number(household, args.person)?;
+        let value = self.device.reveal_id_number(household, args.person, args.reason, args.note)?;
         self.out.result(&value, || value.clone().unwrap_or_else(|| self.out.say("没有", "none")));
         Ok(())
     }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::domain::action::{ActionKind, Severity};
 use crate::domain::case::{RULES, State};
-use crate::domain::fact::{FactKind, VisitKind, VisitResult};
+use crate::domain::fact::{FactKind, RevealReason, VisitKind, VisitResult};
 use crate::domain::grant::Role;
 use crate::domain::household::{FieldSpec, HOUSEHOLD_FIELDS, PERSON_FIELDS};
 use crate::domain::mask::MaskClass;
@@ -45,6 +45,7 @@ fn with_tables(page: &str) -> String {
         ("Masks of a household's view", codes::<MaskClass>()),
         ("Visits: kind", codes::<VisitKind>()),
         ("Visits: result", codes::<VisitResult>()),
+        ("Reveals: reason", codes::<RevealReason>()),
         ("Fields of a household", fields(HOUSEHOLD_FIELDS)),
         ("Fields of a person", fields(PERSON_FIELDS)),
     ]);

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::domain::action::Place;
-use crate::domain::fact::{VisitKind, VisitResult};
+use crate::domain::fact::{RevealReason, VisitKind, VisitResult};
 use crate::domain::id::{ActionId, DeviceId, DocId, GrantId, Hash, PersonId, UserId};
 use crate::domain::time::Stamp;
 
@@ -164,6 +164,15 @@ fn facts_are_stated_by_those_whose_work_they_are() {
     );
     assert_eq!(may_state(&member, area(GRID), &fact(FactKind::Sensitive, Body::Held(vec![0; SALT_BYTES]))), Err(Refusal::Malformed));
     assert_eq!(may_state(&member, area(GRID), &fact(FactKind::Sensitive, Body::Held(vec![0; SALT_BYTES + 18]))), Ok(()));
+    // A reveal says why; versions that did not ask are let in, and so is a reason of a newer one.
+    let reveal = Reveal { person: None, field: "id_no".into(), value: None, reason: None, note: None };
+    let revealed = |reveal: &Reveal| may_state(&member, area(GRID), &fact(FactKind::Reveal, Body::Held(minicbor::to_vec(reveal).unwrap())));
+    for reason in [None, Some(RevealReason::Identity), Some(RevealReason::Other(250))] {
+        assert_eq!(revealed(&Reveal { reason, ..reveal.clone() }), Ok(()), "{reason:?}");
+    }
+    assert_eq!(revealed(&Reveal { note: Some("因".repeat(2000)), ..reveal.clone() }), Ok(()));
+    assert_eq!(revealed(&Reveal { note: Some("因".repeat(2001)), ..reveal.clone() }), Err(Refusal::TooLarge));
+    assert_eq!(may_state(&member, area(GRID), &fact(FactKind::Reveal, Body::Held(vec![0xff]))), Err(Refusal::Malformed));
     for kind in FactKind::ALL.iter().filter(|kind| !kind.by_device()) {
         for role in Role::ALL {
             assert_eq!(may_state(&grant(*role, "610702001"), area(GRID), &fact(*kind, held(&visit))), Err(Refusal::NotPermitted), "{role} states {kind}");
