@@ -70,6 +70,27 @@ public enum VisitKind: String, CaseIterable, Hashable, Sendable {
     case other
 }
 
+/// Why a number is shown.
+public enum RevealReason: String, CaseIterable, Hashable, Sendable {
+    /// 核实身份.
+    case identity
+
+    /// 填写表格: an official form.
+    case form
+
+    /// 紧急情况.
+    case emergency
+
+    /// 更正信息.
+    case correction
+
+    /// 其他原因: said in words.
+    case unlisted
+
+    /// Of a newer version than this app.
+    case other
+}
+
 /// What a person is to the centre.
 public enum Role: String, CaseIterable, Hashable, Sendable {
     /// 流动网格员: a delivery rider who reports what he sees.

@@ -89,8 +89,11 @@ public protocol Fieldgrid: Sendable {
     /// Keeps a person's ID number, beside the household and never in it.
     func setIdNumber(household: String, person: String, _ value: String) async throws
 
-    /// Reads a person's ID number. That it was read is recorded first, and synced.
-    func revealIdNumber(household: String, person: String) async throws -> String?
+    /// Reads a person's ID number. That it was read, and why, is recorded first, and synced; `note` says what the reason does not, in at most 2,000 characters.
+    /// The app hides the number after a minute, and asks again.
+    ///
+    /// - Returns: `nil` when there is none on this phone.
+    func revealIdNumber(household: String, person: String, _ reason: RevealReason, note: String?) async throws -> String?
 
     // MARK: Visits
 
@@ -196,6 +199,11 @@ extension Fieldgrid {
     /// Saves a form of a household's persons, by id.
     public func editHousehold(_ id: String, persons: [String: FieldEdit]) async throws {
         try await editHousehold(id, FieldEdit(), persons: persons)
+    }
+
+    /// Reads a person's ID number, for a reason that needs no words.
+    public func revealIdNumber(household: String, person: String, _ reason: RevealReason) async throws -> String? {
+        try await revealIdNumber(household: household, person: person, reason, note: nil)
     }
 
     /// Visits, of one household or all, the latest first; `after` is the ``Page/next`` of the page before.

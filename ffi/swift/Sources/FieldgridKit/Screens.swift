@@ -293,7 +293,7 @@ public struct Person: Identifiable, Hashable, Sendable {
     /// Whether he needs care.
     public var care: Bool
 
-    /// Whether an ID number is kept; see ``Fieldgrid/revealIdNumber(household:person:)``.
+    /// Whether an ID number is kept; see ``Fieldgrid/revealIdNumber(household:person:_:note:)``.
     public var hasIdNumber: Bool
 
     /// Moved away or died.

@@ -73,3 +73,8 @@ extension Role {
     /// The engine's words for it.
     public var words: Words { Vocabulary.words(self) }
 }
+
+extension RevealReason {
+    /// The engine's words for it.
+    public var words: Words { Vocabulary.words(self) }
+}

@@ -145,7 +145,11 @@ public final class FakeFieldgrid: Fieldgrid, @unchecked Sendable {
         change { $0.idNumbers[person] = value }
     }
 
-    public func revealIdNumber(household: String, person: String) async throws -> String? { try look { $0.idNumbers[person] } }
+    public func revealIdNumber(household: String, person: String, _ reason: RevealReason, note: String?) async throws -> String? {
+        guard let number = try look({ $0.idNumbers[person] }) else { return nil }
+        try edit(household) { _ in }
+        return number
+    }
 
     public func visits(household: String?, page: PageRequest) async throws -> Page<VisitRow> { try look { $0.visits(of: household).page(page) } }
     public func observeVisits(household: String?, page: PageRequest) -> ObservedValues<Page<VisitRow>> { observed { $0.visits(of: household).page(page) } }

@@ -42,7 +42,7 @@ final class DayTests: Phones {
         try await phone.editHousehold(household, ["phone": "12012345678"], persons: [person.id: ["birth": "1945-09-30"]])
         try await phone.setIdNumber(household: household, person: person.id, "610799194509300025")
         try await phone.visit(household: household, Visit(kind: .care, result: .met, persons: [person.id], needs: "需要换灯泡"))
-        let number = try await phone.revealIdNumber(household: household, person: person.id)
+        let number = try await phone.revealIdNumber(household: household, person: person.id, .unlisted, note: "补办社保卡")
         XCTAssertEqual(number, "610799194509300025")
         let edited = try await phone.household(household)
         let seen = try XCTUnwrap(edited)

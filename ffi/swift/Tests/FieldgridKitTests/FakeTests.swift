@@ -59,6 +59,15 @@ final class FakeTests: XCTestCase {
         XCTAssertEqual(shown?.row.phone, "12012345678")
         let visits = try await phone.visits(household: id)
         XCTAssertEqual(visits.rows.map(\.result), [.absent])
+        let person = try XCTUnwrap(shown?.persons.first).id
+        let none = try await phone.revealIdNumber(household: id, person: person, .identity)
+        XCTAssertNil(none)
+        try await phone.setIdNumber(household: id, person: person, "610799194509300025")
+        let before = try await phone.status().unsent
+        let number = try await phone.revealIdNumber(household: id, person: person, .identity)
+        XCTAssertEqual(number, "610799194509300025")
+        let after = try await phone.status().unsent
+        XCTAssertEqual(after, before + 1, "that it was read is to be sent")
         phone.close()
         guard case .closed = try await failure(of: { try await phone.status() }) else { return XCTFail() }
     }

@@ -91,7 +91,8 @@ final class MappingTests: XCTestCase {
     func testEverythingHasWordsInBothLanguages() {
         let states = FieldgridKit.CaseState.allCases.map(\.words) + FieldgridKit.Severity.allCases.map(\.words)
         let others = FieldgridKit.ActionKind.allCases.map(\.words) + FieldgridKit.Role.allCases.map(\.words)
-        for words in states + others + CaseCategory.all.map(\.words) {
+        let reasons = FieldgridKit.RevealReason.allCases.map(\.words)
+        for words in states + others + reasons + CaseCategory.all.map(\.words) {
             XCTAssertTrue(words.zh.unicodeScalars.contains { $0.value > 0x4e00 }, "\(words)")
             XCTAssertTrue(!words.en.isEmpty && words.en.unicodeScalars.allSatisfy { $0.value < 0x2100 }, "\(words)")
         }

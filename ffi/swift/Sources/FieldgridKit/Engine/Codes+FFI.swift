@@ -235,6 +235,19 @@ extension FieldgridFFI.VisitKind {
     }
 }
 
+extension FieldgridFFI.RevealReason {
+    init(_ code: RevealReason) {
+        self = switch code {
+        case .identity: .identity
+        case .form: .form
+        case .emergency: .emergency
+        case .correction: .correction
+        case .unlisted: .unlisted
+        case .other: .other
+        }
+    }
+}
+
 extension Role {
     init(_ code: FieldgridFFI.Role) {
         self = switch code {

@@ -108,8 +108,8 @@ public final class FieldgridEngine: Fieldgrid {
         try await told { try await device.setIdNumber(household: household, person: person, value: value) }
     }
 
-    public func revealIdNumber(household: String, person: String) async throws -> String? {
-        try await told { try await device.revealIdNumber(household: household, person: person) }
+    public func revealIdNumber(household: String, person: String, _ reason: RevealReason, note: String?) async throws -> String? {
+        try await told { try await device.revealIdNumber(household: household, person: person, reason: .init(reason), note: note) }
     }
 
     public func visits(household: String?, page: PageRequest) async throws -> Page<VisitRow> {

@@ -80,6 +80,27 @@ enum class VisitKind {
     OTHER,
 }
 
+/** Why a number is shown. */
+enum class RevealReason {
+    /** 核实身份. */
+    IDENTITY,
+
+    /** 填写表格: an official form. */
+    FORM,
+
+    /** 紧急情况. */
+    EMERGENCY,
+
+    /** 更正信息. */
+    CORRECTION,
+
+    /** 其他原因: said in words. */
+    UNLISTED,
+
+    /** Of a newer version than this app. */
+    OTHER,
+}
+
 /** What a person is to the centre. */
 enum class Role {
     /** 流动网格员: a delivery rider who reports what he sees. */
@@ -202,3 +223,6 @@ enum class LogLevel {
 
 /** The engine's words for it. */
 val Role.words: Words get() = Vocabulary.roles.getValue(this)
+
+/** The engine's words for it. */
+val RevealReason.words: Words get() = Vocabulary.revealReasons.getValue(this)

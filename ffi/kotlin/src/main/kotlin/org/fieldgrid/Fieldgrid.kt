@@ -93,8 +93,13 @@ interface Fieldgrid : AutoCloseable {
     /** Keeps a person's ID number, beside the household and never in it. */
     suspend fun setIdNumber(household: String, person: String, value: String)
 
-    /** Reads a person's ID number. That it was read is recorded first, and synced. */
-    suspend fun revealIdNumber(household: String, person: String): String?
+    /**
+     * Reads a person's ID number. That it was read, and why, is recorded first, and synced; [note] says what the [reason] does not, in at most 2,000 characters.
+     * The app hides the number after a minute, and asks again.
+     *
+     * @return `null` when there is none on this phone.
+     */
+    suspend fun revealIdNumber(household: String, person: String, reason: RevealReason, note: String? = null): String?
 
     // ---- visits
 

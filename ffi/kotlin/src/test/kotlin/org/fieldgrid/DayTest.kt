@@ -50,7 +50,7 @@ class DayTest : Phones() {
             phone.editHousehold(household, FieldEdit("phone" to "12012345678"), mapOf(person.id to FieldEdit("birth" to "1945-09-30")))
             phone.setIdNumber(household, person.id, "610799194509300025")
             phone.visit(household, Visit(VisitKind.CARE, VisitResult.MET, listOf(person.id), needs = "需要换灯泡"))
-            assertEquals("610799194509300025", phone.revealIdNumber(household, person.id))
+            assertEquals("610799194509300025", phone.revealIdNumber(household, person.id, RevealReason.UNLISTED, "补办社保卡"))
             val seen = assertNotNull(phone.household(household))
             assertEquals(listOf("12012345678", "1945-09-30", "独居老人", true, VisitResult.MET), listOf(seen.fields["phone"], seen.persons.single().fields["birth"], seen.persons.single().tags.single(), seen.persons.single().hasIdNumber, seen.visits.single().result))
             assertFalse("id_no" in seen.persons.single().fields)

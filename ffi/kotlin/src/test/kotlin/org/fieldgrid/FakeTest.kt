@@ -4,6 +4,7 @@ import kotlin.test.Test
 import kotlin.test.assertEquals
 import kotlin.test.assertFailsWith
 import kotlin.test.assertNotNull
+import kotlin.test.assertNull
 import kotlin.test.assertTrue
 import kotlinx.coroutines.flow.first
 import kotlinx.coroutines.runBlocking
@@ -54,6 +55,11 @@ class FakeTest {
         val household = assertNotNull(phone.household(id))
         assertEquals(listOf("张三", "12012345678"), listOf(household.row.head, household.row.phone))
         assertEquals(VisitResult.ABSENT, phone.visits(id).rows.single().result)
+        assertNull(phone.revealIdNumber(id, household.persons.single().id, RevealReason.IDENTITY))
+        phone.setIdNumber(id, household.persons.single().id, "610799194509300025")
+        val unsent = phone.status().unsent
+        assertEquals("610799194509300025", phone.revealIdNumber(id, household.persons.single().id, RevealReason.IDENTITY))
+        assertEquals(unsent + 1, phone.status().unsent, "that it was read is to be sent")
         phone.close()
         assertFailsWith<FieldgridException.Closed> { phone.status() }
         Unit

@@ -78,7 +78,7 @@ class MainThreadTest : Phones() {
         }
         repeat(FEW) {
             call("setIdNumber") { phone.setIdNumber(household, person, "610799194509300025") }
-            call("revealIdNumber") { phone.revealIdNumber(household, person) }
+            call("revealIdNumber") { phone.revealIdNumber(household, person, RevealReason.IDENTITY) }
             call("syncNow") { phone.syncNow() }
             call("stop") { phone.stop() }
             call("start") { phone.start() }

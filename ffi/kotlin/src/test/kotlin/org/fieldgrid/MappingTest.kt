@@ -19,6 +19,7 @@ class MappingTest {
         same(DeliveryState.entries, org.fieldgrid.ffi.DeliveryState.entries)
         same(FlagLevel.entries, org.fieldgrid.ffi.FlagLevel.entries)
         same(LogLevel.entries, org.fieldgrid.ffi.LogLevel.entries)
+        same(RevealReason.entries, org.fieldgrid.ffi.RevealReason.entries)
         same(Role.entries, org.fieldgrid.ffi.Role.entries)
         same(Severity.entries, org.fieldgrid.ffi.Severity.entries)
         same(VisitKind.entries, org.fieldgrid.ffi.VisitKind.entries)
@@ -29,7 +30,7 @@ class MappingTest {
     @Test
     fun everythingHasWordsInBothLanguages() {
         val words = CaseState.entries.map { it.words } + ActionKind.entries.map { it.words } + Severity.entries.map { it.words } + Role.entries.map { it.words } +
-            caseCategories.values.map { it.words }
+            RevealReason.entries.map { it.words } + caseCategories.values.map { it.words }
         for (word in words) assertTrue(word.zh.any { it.code > 0x4e00 } && word.en.isNotEmpty() && word.en.all { it.code < 0x2100 }, "$word")
         assertTrue(ActionField.DUE_AT in ActionKind.DISPATCH.requires)
     }

@@ -117,7 +117,11 @@ class FakeFieldgrid(enrolled: Boolean = true, private val now: () -> Long = Syst
         world.update { it.copy(idNumbers = it.idNumbers + (person to value)) }
     }
 
-    override suspend fun revealIdNumber(household: String, person: String) = open().idNumbers[person]
+    override suspend fun revealIdNumber(household: String, person: String, reason: RevealReason, note: String?): String? {
+        val number = open().idNumbers[person] ?: return null
+        edit(household) { it }
+        return number
+    }
 
     override suspend fun visits(household: String?, limit: Int, after: PageToken?) = open().visits(household).page(limit, after)
     override fun observeVisits(household: String?, limit: Int, after: PageToken?) = watch { it.visits(household).page(limit, after) }

@@ -51,7 +51,9 @@ internal class Engine private constructor(private val device: Device) : Fieldgri
 
     override suspend fun addPerson(household: String, fields: FieldEdit) = aside { device.addPerson(household, fields.given()) }
     override suspend fun setIdNumber(household: String, person: String, value: String) = aside { device.setIdNumber(household, person, value) }
-    override suspend fun revealIdNumber(household: String, person: String) = aside { device.revealIdNumber(household, person) }
+
+    override suspend fun revealIdNumber(household: String, person: String, reason: RevealReason, note: String?) =
+        aside { device.revealIdNumber(household, person, reason.given(), note) }
 
     override suspend fun visits(household: String?, limit: Int, after: PageToken?) =
         aside { device.visits(household, limit.toUInt(), after?.given()).shown() }
@@ -95,6 +97,7 @@ internal object Vocabulary {
     val actions = ActionKind.entries.associateWith { org.fieldgrid.ffi.actionWords(it.given()).shown() }
     val severities = Severity.entries.associateWith { org.fieldgrid.ffi.severityWords(it.given()).shown() }
     val roles = Role.entries.associateWith { org.fieldgrid.ffi.roleWords(it.given()).shown() }
+    val revealReasons = RevealReason.entries.associateWith { org.fieldgrid.ffi.revealReasonWords(it.given()).shown() }
     val requires = ActionKind.entries.associateWith { kind -> org.fieldgrid.ffi.requiredFields(kind.given()).map { it.shown() } }
     val categories = org.fieldgrid.ffi.categories().map { it.shown() }.associateBy(Category::code)
 }
