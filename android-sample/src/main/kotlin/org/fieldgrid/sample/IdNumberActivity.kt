@@ -2,6 +2,7 @@ package org.fieldgrid.sample
 
 import android.content.Context
 import android.content.Intent
+import android.os.Bundle
 import android.text.InputType.TYPE_CLASS_TEXT
 import android.text.InputType.TYPE_TEXT_FLAG_CAP_CHARACTERS
 import android.text.InputType.TYPE_TEXT_FLAG_NO_SUGGESTIONS
@@ -11,19 +12,23 @@ import android.widget.Button
 import android.widget.EditText
 import android.widget.LinearLayout
 import android.widget.TextView
+import kotlinx.coroutines.Job
 import kotlinx.coroutines.delay
 import org.fieldgrid.Person
+import org.fieldgrid.RevealReason
 import org.fieldgrid.idNumberFits
 
 /**
- * A person's ID number: who will be able to see it, entering it, and looking at it, which is recorded first. It is on no screenshot, and shown for a minute at
- * most.
+ * A person's ID number: who will be able to see it, entering it, and looking at it, for a reason, which is recorded first. It is on no screenshot, shown for a
+ * minute at most, and hidden when the screen is left.
  */
 class IdNumberActivity : Form() {
     private val household by lazy { checkNotNull(intent.getStringExtra(HOUSEHOLD)) }
     private val person by lazy { checkNotNull(intent.getStringExtra(PERSON)) }
     private lateinit var number: EditText
     private lateinit var seen: View
+    private var why: Why? = null
+    private var showing: Job? = null
 
     /** What was odd and is to be saved all the same, when the button is pressed again. */
     private var odd: String? = null
@@ -38,19 +43,26 @@ class IdNumberActivity : Form() {
         if (known) {
             into.add<Button>(R.layout.button).run {
                 setText(R.string.id_reveal)
-                setOnClickListener { doing(::reveal) }
+                setOnClickListener { ask() }
             }
         }
         val label = getString(if (known) R.string.id_number_other else R.string.id_number)
         number = line(into, label, TYPE_CLASS_TEXT or TYPE_TEXT_FLAG_CAP_CHARACTERS or TYPE_TEXT_FLAG_NO_SUGGESTIONS, LONGEST, secret = true)
     }
 
-    private suspend fun reveal() {
-        val number = engine.revealIdNumber(household, person)
-        seen.show(if (number == null) Row(getString(R.string.id_not_here)) else Row(number, getString(R.string.id_shown)))
-        seen.shown(true)
-        delay(SHOWN_MS)
-        hide()
+    private fun ask(typed: String = "") {
+        why = Why(this, typed, ::reveal)
+    }
+
+    private fun reveal(reason: RevealReason, note: String?) {
+        showing?.cancel()
+        showing = doing {
+            val number = engine.revealIdNumber(household, person, reason, note)
+            seen.show(if (number == null) Row(getString(R.string.id_not_here)) else Row(number, getString(R.string.id_shown)))
+            seen.shown(true)
+            delay(SHOWN_MS)
+            hide()
+        }
     }
 
     private fun hide() {
@@ -59,8 +71,25 @@ class IdNumberActivity : Form() {
     }
 
     override fun onStop() {
+        // Also a number that is only just coming.
+        showing?.cancel()
         if (this::seen.isInitialized) hide()
         super.onStop()
+    }
+
+    override fun onDestroy() {
+        why?.dismiss()
+        super.onDestroy()
+    }
+
+    override fun keep(state: Bundle) {
+        super.keep(state)
+        why?.typed?.let { state.putString(WHY, it) }
+    }
+
+    override fun restore(state: Bundle) {
+        super.restore(state)
+        state.getString(WHY)?.let(::ask)
     }
 
     override fun missing(): String? {
@@ -79,6 +108,7 @@ class IdNumberActivity : Form() {
         private const val PERSON = "person"
         private const val NAME = "name"
         private const val KNOWN = "known"
+        private const val WHY = "why"
         private const val LONGEST = 40
         private const val SHOWN_MS = 60_000L
 

@@ -1,8 +1,8 @@
 package org.fieldgrid.sample
 
-import android.app.Activity
 import android.graphics.Color
 import android.graphics.Rect
+import android.view.View
 import android.widget.EditText
 import android.widget.TextView
 
@@ -18,7 +18,7 @@ fun contrast(a: Int, b: Int): Double {
 private fun luminance(color: Int): Double = Color.luminance(color).toDouble()
 
 /** Words that hardly stand out from what is drawn behind them, whatever state they are shown in. */
-fun faint(activity: Activity, drawn: Picture): List<String> = activity.window.decorView.all().filter { it.isShown }.filterIsInstance<TextView>().mapNotNull { view ->
+fun faint(window: View, drawn: Picture): List<String> = window.all().filter { it.isShown }.filterIsInstance<TextView>().mapNotNull { view ->
     val seen = Rect()
     val hint = view is EditText && view.text.isEmpty()
     val words = if (hint) view.hint else view.text

@@ -113,7 +113,7 @@ class DayTest {
         hands.reaches<HouseholdActivity>()
         hands.reads("赵小雨")
 
-        // An ID number: odd first, then right. Who looks at it is recorded.
+        // An ID number: odd first, then right. Who looks at it, and why, is recorded.
         hands.tap("王秀英")
         hands.type("ID number", "610799194509300024")
         hands.tap(R.id.save)
@@ -124,6 +124,7 @@ class DayTest {
         hands.reads("ID number kept")
         hands.tap("王秀英")
         hands.tap("Show it (this is recorded)")
+        asked().tap("Filling in a form")
         hands.reads("610799194509300025")
         hands.back()
 
@@ -181,6 +182,7 @@ class DayTest {
         hands.reads("ID number kept")
         hands.tap("王秀英")
         hands.tap("Show it (this is recorded)")
+        asked().tap("Filling in a form")
         hands.reads("610799194509300025")
 
         watch.close()

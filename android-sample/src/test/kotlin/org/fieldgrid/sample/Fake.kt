@@ -41,7 +41,7 @@ class Fake(fake: Fieldgrid = FakeFieldgrid()) : Fieldgrid by fake {
     override fun observeStatus() = flowOf(STATUS)
     override suspend fun names() = Names(areas = mapOf(GRID to "东大街街道劳动路社区三组"))
     override suspend fun grids() = mapOf(GRID to "东大街街道劳动路社区三组")
-    override suspend fun revealIdNumber(household: String, person: String) = "610799194509300025"
+    override suspend fun revealIdNumber(household: String, person: String, reason: RevealReason, note: String?): String? = "610799194509300025"
     override suspend fun syncNow() = SyncResult()
     override suspend fun start() = Unit
     override suspend fun wake() = Unit

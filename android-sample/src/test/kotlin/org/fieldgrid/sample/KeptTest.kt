@@ -3,7 +3,6 @@ package org.fieldgrid.sample
 import android.app.Activity
 import android.content.Context
 import android.content.Intent
-import android.content.res.Configuration
 import android.os.Bundle
 import android.os.Looper
 import android.os.Parcel
@@ -171,15 +170,7 @@ class KeptTest {
         screen.pause().stop().destroy()
     }
 
-    private fun turn(screen: ActivityController<Activity>): Activity {
-        val turned = Configuration(screen.get().resources.configuration)
-        turned.orientation = if (turned.orientation == Configuration.ORIENTATION_LANDSCAPE) Configuration.ORIENTATION_PORTRAIT else Configuration.ORIENTATION_LANDSCAPE
-        val before = screen.get()
-        screen.configurationChange(turned).visible()
-        assertTrue(screen.get() !== before, "made anew")
-        settle()
-        return screen.get()
-    }
+    private fun turn(screen: ActivityController<Activity>): Activity = screen.turn().also { settle() }
 
     private fun turnedField(screen: ActivityController<Activity>) = screen.get().fieldOf(R.string.id_number)
 

@@ -1,16 +1,16 @@
 package org.fieldgrid.sample
 
-import android.app.Activity
 import android.graphics.Bitmap
 import android.graphics.Canvas
 import android.graphics.Rect
+import android.view.View
 import java.awt.image.BufferedImage
 import java.awt.image.IndexColorModel
 import java.io.File
 import javax.imageio.ImageIO
 import kotlin.math.abs
 
-/** A screen as it is drawn. */
+/** A window as it is drawn. */
 class Picture(private val width: Int, private val height: Int, private val pixels: IntArray) {
     /** The share of pixels that differ by more than a shade. */
     fun difference(other: Picture): Double {
@@ -40,8 +40,7 @@ class Picture(private val width: Int, private val height: Int, private val pixel
         private const val PALETTE = 256
         private const val SHADE = 48
 
-        fun of(activity: Activity): Picture {
-            val view = activity.window.decorView
+        fun of(view: View): Picture {
             val bitmap = Bitmap.createBitmap(view.width, view.height, Bitmap.Config.ARGB_8888)
             view.draw(Canvas(bitmap))
             return Picture(view.width, view.height, IntArray(view.width * view.height).also { bitmap.getPixels(it, 0, view.width, 0, 0, view.width, view.height) })

@@ -1,15 +1,13 @@
 package org.fieldgrid.sample
 
-import android.app.Activity
 import android.view.View
 import android.widget.EditText
 import android.widget.ListView
 import android.widget.ScrollView
 import android.widget.TextView
 
-/** What keeps a screen from being read or touched: words that are cut, targets too small for a thumb, what has no name for TalkBack. */
-fun unreadable(activity: Activity): List<String> {
-    val window = activity.window.decorView
+/** What keeps a window from being read or touched: words that are cut, targets too small for a thumb, what has no name for TalkBack. */
+fun unreadable(window: View): List<String> {
     val views = window.all().filter { it.isShown }.toList()
     return views.filterIsInstance<TextView>().mapNotNull { cut(it, window) } +
         views.filter { it.isClickable || it.parent is ListView && it.id == R.id.row }.mapNotNull(::tooSmall) +

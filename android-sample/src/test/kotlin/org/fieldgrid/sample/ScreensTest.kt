@@ -3,6 +3,7 @@ package org.fieldgrid.sample
 import android.app.Activity
 import android.content.Context
 import android.content.Intent
+import android.content.res.Configuration
 import android.os.Looper
 import android.view.View
 import android.view.ViewGroup
@@ -24,8 +25,10 @@ import org.robolectric.Robolectric
 import org.robolectric.RobolectricTestRunner
 import org.robolectric.RuntimeEnvironment
 import org.robolectric.Shadows.shadowOf
+import org.robolectric.android.controller.ActivityController
 import org.robolectric.annotation.Config
 import org.robolectric.annotation.GraphicsMode
+import org.robolectric.shadows.ShadowDialog
 
 /**
  * Every screen is drawn in both languages, at normal and at large fonts, and by night. It looks as the picture in `src/test/goldens` does (by night two are
@@ -41,6 +44,8 @@ class ScreensTest {
         val list: Boolean = false,
         val before: suspend (TestApp) -> Unit = { it.phone.unlock(PIN) },
         val intent: (Context) -> Intent,
+        /** What is looked at, when it is a dialog. */
+        val window: (Activity) -> View = { it.window.decorView },
         val then: (Activity) -> Unit = {},
     )
 
@@ -71,7 +76,11 @@ class ScreensTest {
             it.type(it.fieldOf(R.string.id_number), "610799201506010034")
             it.tap(R.id.save)
         },
-        Shot("id-number-shown", intent = { IdNumberActivity.of(it, "h1", Sample.persons[0]) }) { it.tap(it.getString(R.string.id_reveal)) },
+        Shot("id-number-why", intent = { IdNumberActivity.of(it, "h1", Sample.persons[0]) }, window = { asked() }) { it.tap(it.getString(R.string.id_reveal)) },
+        Shot("id-number-shown", intent = { IdNumberActivity.of(it, "h1", Sample.persons[0]) }) {
+            it.tap(it.getString(R.string.id_reveal))
+            asked().tap("核实身份", "Checking who somebody is")
+        },
         Shot("phone", intent = { Intent(it, PhoneActivity::class.java) }),
         Shot("phone-sure", intent = { Intent(it, PhoneActivity::class.java) }) {
             it.tap(R.id.sure)
@@ -132,8 +141,9 @@ class ScreensTest {
         RuntimeEnvironment.setFontScale(fontScale)
         val wrong = shots.flatMap { shot ->
             val activity = show(shot)
-            val drawn = Picture.of(activity)
-            val found = unreadable(activity) + faint(activity, drawn) + if (compared(shot)) compare(drawn, "${shot.name}-$variant.png") else emptyList()
+            val window = shot.window(activity)
+            val drawn = Picture.of(window)
+            val found = unreadable(window) + faint(window, drawn) + if (compared(shot)) compare(drawn, "${shot.name}-$variant.png") else emptyList()
             activity.finish()
             found.map { "${shot.name}-$variant: $it" }
         }
@@ -189,10 +199,25 @@ fun Activity.fieldOf(label: String): Int {
     return fields.firstOrNull { requireViewById<EditText>(it).text.isEmpty() } ?: fields.first()
 }
 
+/** What the dialog in front asks. */
+fun asked(): View = checkNotNull(ShadowDialog.getLatestDialog()) { "nothing is asked" }.window!!.decorView
+
+/** Turns the phone: the screen is made anew. */
+fun <A : Activity> ActivityController<A>.turn(): A {
+    val turned = Configuration(get().resources.configuration)
+    turned.orientation = if (turned.orientation == Configuration.ORIENTATION_LANDSCAPE) Configuration.ORIENTATION_PORTRAIT else Configuration.ORIENTATION_LANDSCAPE
+    val before = get()
+    configurationChange(turned).visible()
+    check(get() !== before) { "not made anew" }
+    return get()
+}
+
 fun Activity.tap(id: Int) = requireViewById<View>(id).run { check(performClick() || this is CompoundButton) }
 
 /** Taps what bears one of these words. */
-fun Activity.tap(vararg words: String) = window.decorView.all().filterIsInstance<TextView>().first { it.isShown && it.text.toString() in words }.run { check(performClick() || this is CompoundButton) }
+fun Activity.tap(vararg words: String) = window.decorView.tap(*words)
+
+fun View.tap(vararg words: String) = all().filterIsInstance<TextView>().first { it.isShown && it.text.toString() in words }.run { check(performClick() || this is CompoundButton) }
 
 /** Lets the main thread go on until it is [seen]: what a list shows is put together on another thread. */
 fun eventually(what: String, seen: () -> Boolean) {
