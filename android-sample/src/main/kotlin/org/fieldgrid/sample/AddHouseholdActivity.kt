@@ -60,11 +60,12 @@ class AddHouseholdActivity : Form() {
         return if (missing.isEmpty()) null else getString(R.string.required, missing.joinToString(getString(R.string.and)) { getString(it) })
     }
 
-    override suspend fun save() {
+    override suspend fun save(): String {
         val head = given("name" to head.typed, "relation" to Relation.HEAD)
-        val id = engine.addHousehold(given("grid" to grid(), "address" to address.typed, "phone" to phone.typed), listOf(head) + people.filterNot(PersonFields::empty).map(PersonFields::edit))
-        startActivity(HouseholdActivity.of(this, id))
+        return engine.addHousehold(given("grid" to grid(), "address" to address.typed, "phone" to phone.typed), listOf(head) + people.filterNot(PersonFields::empty).map(PersonFields::edit))
     }
+
+    override fun next(saved: Any) = HouseholdActivity.of(this, saved as String)
 
     override fun keep(state: Bundle) {
         super.keep(state)

@@ -5,22 +5,19 @@ import android.text.InputFilter
 import android.view.View
 import android.view.ViewGroup
 import android.widget.ArrayAdapter
-import android.widget.Button
 import android.widget.EditText
 import android.widget.LinearLayout
 import android.widget.RadioButton
 import android.widget.RadioGroup
 import android.widget.Spinner
 import android.widget.TextView
-import kotlinx.coroutines.launch
-import org.fieldgrid.FieldgridException
 
 /**
- * A form: labelled fields, one button. It closes when what was typed is saved on the phone; it never waits for the network.
+ * A form: labelled fields, one button.
  *
  * What was typed survives a turn of the phone, and the end of the process.
  */
-abstract class Form : Screen(R.layout.form) {
+abstract class Form : SavingScreen(R.layout.form) {
     /** The fields in the order in which they were added: the ids of their views are others each time. */
     private val inputs = mutableListOf<Input>()
     private val secrets = mutableListOf<Input>()
@@ -28,36 +25,19 @@ abstract class Form : Screen(R.layout.form) {
     /** Adds the fields. */
     abstract fun fields(into: LinearLayout)
 
-    /** What is missing, in words; `null` when the form may be saved. */
-    abstract fun missing(): String?
-
-    /** Saves what was typed. */
-    abstract suspend fun save()
-
     final override fun create() {
         fields(view(R.id.fields))
         (lastNonConfigurationInstance as? List<*>)?.let { secrets.zip(it) { secret, value -> secret.write(value as String) } }
-        view<Button>(R.id.save).setOnClickListener { button ->
-            val missing = missing()
-            complain(missing)
-            if (missing == null) {
-                button.isEnabled = false
-                scope.launch {
-                    try {
-                        save()
-                        finish()
-                    } catch (refused: FieldgridException) {
-                        complain(say(refused.words))
-                        button.isEnabled = true
-                    }
-                }
-            }
-        }
+        savesBy(view(R.id.save))
     }
 
-    override fun keep(state: Bundle) = state.putStringArrayList(INPUTS, inputs.mapTo(ArrayList()) { it.read() })
+    override fun keep(state: Bundle) {
+        super.keep(state)
+        state.putStringArrayList(INPUTS, inputs.mapTo(ArrayList()) { it.read() })
+    }
 
     override fun restore(state: Bundle) {
+        super.restore(state)
         val values = state.getStringArrayList(INPUTS) ?: return
         inputs.zip(values) { input, value -> input.write(value) }
     }
@@ -65,8 +45,6 @@ abstract class Form : Screen(R.layout.form) {
     override fun onRetainNonConfigurationInstance(): Any = secrets.map { it.read() }
 
     private class Input(val read: () -> String, val write: (String) -> Unit)
-
-    private fun complain(words: String?) = view<TextView>(R.id.error).showOrHide(words)
 
     /** A field for words, with its label. */
     protected fun ViewGroup.words(label: String, value: String = ""): EditText = field(R.layout.field, label, value)

@@ -7,17 +7,15 @@ import android.view.View
 import android.widget.Button
 import android.widget.EditText
 import android.widget.LinearLayout
-import android.widget.TextView
 import kotlin.math.roundToInt
 import kotlinx.coroutines.launch
 import org.fieldgrid.Category
 import org.fieldgrid.Place
 import org.fieldgrid.caseCategories
 import org.fieldgrid.ActionFields
-import org.fieldgrid.FieldgridException
 
 /** Reporting a case: what kind, in words, send. The place is offered; a more exact kind may be chosen. */
-class ReportActivity : Screen(R.layout.report) {
+class ReportActivity : SavingScreen(R.layout.report) {
     private var major: Category? = null
     private var minor: Category? = null
     private var fix: Location? = null
@@ -27,7 +25,7 @@ class ReportActivity : Screen(R.layout.report) {
         val majors = caseCategories.values.filter(Category::major)
         view<LinearLayout>(R.id.majors).tiles(majors.map { Mark(icon(it), say(it.words), R.color.accent) }) { at -> choose(majors[at]) }
         view<View>(R.id.chosen).setOnClickListener { choose(null) }
-        view<View>(R.id.send).setOnClickListener { scope.launch { send() } }
+        savesBy(view(R.id.send))
         doing { offerPlace() }
         view<Button>(R.id.spot).run {
             show(Mark(R.drawable.ic_spot, getString(R.string.spot_use), R.color.ink))
@@ -36,12 +34,14 @@ class ReportActivity : Screen(R.layout.report) {
     }
 
     override fun keep(state: Bundle) {
+        super.keep(state)
         state.putString(KIND, (minor ?: major)?.code)
         state.putParcelable(FIX, fix)
     }
 
     @Suppress("DEPRECATION") // The typed one came with Android 13.
     override fun restore(state: Bundle) {
+        super.restore(state)
         fix = state.getParcelable(FIX)
         fix?.let(::tell)
         val code = state.getString(KIND) ?: return
@@ -106,24 +106,17 @@ class ReportActivity : Screen(R.layout.report) {
         if (place.typed.isEmpty()) place.setText(usual)
     }
 
-    private suspend fun send() {
-        val category = minor ?: major ?: return
-        val text = view<EditText>(R.id.words).typed
-        val place = view<EditText>(R.id.place).typed
-        val missing = if (text.isEmpty()) R.string.words_empty else if (place.isEmpty()) R.string.place_empty else null
-        complain(missing?.let(::getString))
-        if (missing != null) return
-        view<View>(R.id.send).isEnabled = false
-        try {
-            engine.report(ActionFields(category = category.code, severity = category.severity, text = text, place = Place(place, fix?.latitude, fix?.longitude, fix?.accuracy?.roundToInt())))
-            finish()
-        } catch (refused: FieldgridException) {
-            complain(say(refused.words))
-            view<View>(R.id.send).isEnabled = true
-        }
+    override fun missing(): String? = when {
+        view<EditText>(R.id.words).typed.isEmpty() -> getString(R.string.words_empty)
+        view<EditText>(R.id.place).typed.isEmpty() -> getString(R.string.place_empty)
+        else -> null
     }
 
-    private fun complain(words: String?) = view<TextView>(R.id.error).showOrHide(words)
+    override suspend fun save() {
+        val category = checkNotNull(minor ?: major) { "without a kind there is nothing to press" }
+        val place = Place(view<EditText>(R.id.place).typed, fix?.latitude, fix?.longitude, fix?.accuracy?.roundToInt())
+        engine.report(ActionFields(category = category.code, severity = category.severity, text = view<EditText>(R.id.words).typed, place = place))
+    }
 
     private fun icon(major: Category): Int = when (major.code) {
         "01" -> R.drawable.ic_cat_01

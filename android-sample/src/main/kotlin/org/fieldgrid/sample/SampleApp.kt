@@ -21,6 +21,8 @@ open class SampleApp : Application() {
 
     val spot: Spot by lazy { Spot(this) }
 
+    val saves = Saves()
+
     open val now: () -> Long = System::currentTimeMillis
 
     /** Since the phone was started, which nobody can set. */
