@@ -15,6 +15,7 @@ pub mod config;
 pub mod console;
 pub mod divisions;
 pub mod http;
+mod per_device;
 pub mod store;
 pub mod telemetry;
 pub mod town;

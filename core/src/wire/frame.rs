@@ -29,6 +29,12 @@ pub fn wrap(body: &[u8], level: i32) -> Vec<u8> {
     plain(body)
 }
 
+/// What is here of a body that goes plain; none for any other, and for none.
+#[must_use]
+pub fn as_plain(framed: &[u8]) -> Option<&[u8]> {
+    framed.split_first().filter(|(frame, _)| **frame == PLAIN).map(|(_, body)| body)
+}
+
 /// How long a framed body is once it is unwrapped, as it says itself; 0 where [`unwrap`] would say why not.
 #[must_use]
 pub fn plain_len(framed: &[u8]) -> usize {

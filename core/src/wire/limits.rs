@@ -7,6 +7,8 @@ pub use crate::record::limits::{MAX_CHANGE, MAX_OPS};
 pub const MAX_BODY: usize = 4 << 20;
 /// Longest body after decompression, bytes.
 pub const MAX_BODY_PLAIN: usize = 16 << 20;
+/// Longest request to enrol, as sent and after decompression, bytes.
+pub const MAX_ENROL: usize = 8 << 10;
 /// Most batches in a request.
 pub const MAX_BATCHES: usize = 64;
 /// Most offers in a request; version 1 sends none.

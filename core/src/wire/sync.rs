@@ -6,7 +6,7 @@ mod request;
 use minicbor::{Decode, Encode};
 
 pub use answer::{Answer, BatchFault, BatchRejection, OwnRange, PackRef, Page, PageEntry, SignedHeads};
-pub use request::{Auth, Authenticate, Received, Request};
+pub use request::{Auth, Authenticate, OPENING, Received, Request, opening_token};
 
 use super::encode;
 use crate::domain::area::AreaCode;

@@ -61,5 +61,6 @@ pub(super) async fn metrics(State(app): State<Arc<App>>, headers: HeaderMap) -> 
             return Problem::new(ErrorKind::Unauthenticated, "send the metrics token: Authorization: Bearer").into_response();
         }
     }
+    app.load.measure();
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], app.metrics.render()).into_response()
 }

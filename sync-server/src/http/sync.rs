@@ -3,18 +3,26 @@
 use std::future::Future;
 use std::sync::Arc;
 
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
 use axum::response::Response;
 use fieldgrid_core::wire::error::{ErrorBody, ErrorKind};
 use fieldgrid_core::wire::frame;
+use fieldgrid_core::wire::limits::{MAX_BODY, MAX_ENROL};
+use fieldgrid_core::wire::sync::opening_token;
 use tokio::time::timeout;
 
+use super::load::{Held, too_large};
 use super::{App, Problem, busy};
 use crate::telemetry::metrics as m;
 
 pub(super) async fn sync(State(app): State<Arc<App>>, request: Request) -> Result<Response, Problem> {
-    answer(&app, request, async |framed| app.town.sync(framed).await).await
+    let sender = async |opening: Bytes| match opening_token(&opening) {
+        Some(token) => app.town.holder(token).await.map(Some),
+        None => Ok(None),
+    };
+    let held = app.load.read(request, MAX_BODY, sender).await?;
+    answer(&app, held, async |framed| app.town.sync(framed).await).await
 }
 
 pub(super) async fn enrol(State(app): State<Arc<App>>, request: Request) -> Result<Response, Problem> {
@@ -22,16 +30,19 @@ pub(super) async fn enrol(State(app): State<Arc<App>>, request: Request) -> Resu
         let reason = "too many attempts to enrol from this address: wait, and check the code with the centre".to_owned();
         return Err(Problem(ErrorBody { kind: ErrorKind::TooOften, reason, retry_after_s: Some(retry_after_s) }));
     }
-    answer(&app, request, async |framed| app.town.enrol(&framed).await).await
+    let held = app.load.read(request, MAX_ENROL, async |_| Ok(None)).await?;
+    if frame::plain_len(&held.bytes) > MAX_ENROL {
+        return Err(too_large(MAX_ENROL));
+    }
+    answer(&app, held, async |framed| app.town.enrol(&framed).await).await
 }
 
 /// The answer carries status line and length, nothing else: an idle sync is to stay under 240 bytes both ways.
-async fn answer<F, A>(app: &App, request: Request, ask: F) -> Result<Response, Problem>
+async fn answer<F, A>(app: &App, mut held: Held<'_>, ask: F) -> Result<Response, Problem>
 where
     F: FnOnce(Vec<u8>) -> A,
     A: Future<Output = Result<Vec<u8>, ErrorBody>>,
 {
-    let mut held = app.load.read(request).await?;
     let _turn = app.load.turn().await?;
     held.unwraps_to(frame::plain_len(&held.bytes))?;
     metrics::counter!(m::BODY_BYTES, "direction" => "in").increment(held.bytes.len() as u64);

@@ -13,7 +13,9 @@ pub const REQUEST_SECONDS: &str = "fieldgrid_request_seconds";
 pub const BODY_BYTES: &str = "fieldgrid_body_bytes_total";
 /// Requests whose body is read and that wait for their turn.
 pub const REQUESTS_WAITING: &str = "fieldgrid_requests_waiting";
-/// Requests turned away, by what there was too little `of` (`bodies`, `turns`).
+/// Memory set aside for bodies: `of` all `bodies`, and of `strangers`, those whose sender is not known yet.
+pub const BODY_MEMORY: &str = "fieldgrid_body_memory_bytes";
+/// Requests turned away, by what there was too little `of`: memory for `bodies` or for `strangers`, `turns`, or places of one `device`.
 pub const REQUESTS_SHED: &str = "fieldgrid_requests_shed_total";
 /// Event streams that are open.
 pub const EVENT_STREAMS: &str = "fieldgrid_event_streams";
@@ -55,6 +57,7 @@ fn describe() {
     metrics::describe_counter!(BODY_BYTES, "Bytes of bodies, by direction.");
     metrics::describe_gauge!(REQUESTS_WAITING, "Requests that wait for their turn.");
     metrics::describe_counter!(REQUESTS_SHED, "Requests turned away, by what there was too little of.");
+    metrics::describe_gauge!(BODY_MEMORY, "Memory set aside for bodies, all and those of senders not known yet.");
     metrics::describe_gauge!(EVENT_STREAMS, "Event streams that are open.");
     metrics::describe_counter!(BATCHES, "Batches that devices sent, by outcome.");
     metrics::describe_counter!(ITEMS, "Pieces of batches, by outcome.");

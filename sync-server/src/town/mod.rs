@@ -1,8 +1,7 @@
 //! The town: store, admission and answers as one thing, for HTTP, the console and the commands.
 //!
-//! One file each: `keys`, `sync`, `enrol`, `places`, `quarantine`, `console`, `verify`, `backup`, `news`, `answering`.
+//! One file each: `keys`, `sync`, `enrol`, `places`, `quarantine`, `console`, `verify`, `backup`, `news`.
 
-mod answering;
 mod backup;
 mod console;
 mod enrol;
@@ -32,9 +31,9 @@ pub use crate::admission::{Aside, Decided, Quota};
 
 use crate::admission::{Admission, AdmissionError};
 use crate::answer::{PackError, Packs};
+use crate::per_device::PerDevice;
 use crate::store::sqlite::{OpenError, Sqlite};
 use crate::store::{Store, StoreError};
-use answering::Answering;
 use news::News;
 
 /// The database in the data directory.
@@ -103,7 +102,7 @@ pub struct Town {
     admission: Admission,
     packs: Arc<Packs>,
     news: News,
-    answering: Answering,
+    answering: PerDevice,
 }
 
 impl Town {
@@ -120,7 +119,7 @@ impl Town {
         let packs = Packs::open(data.join(PACKS), Arc::clone(&store), Arc::clone(&signer) as Arc<dyn Signer>, Arc::clone(&env)).map_err(io(data))?;
         let admission = Admission::new(Arc::clone(&store), Arc::clone(&env), options.threads, options.quota);
         let packs = Arc::new(packs);
-        Ok(Self { options, env, sqlite, store, signer, keys, admission, packs, news: News::default(), answering: Answering::default() })
+        Ok(Self { options, env, sqlite, store, signer, keys, admission, packs, news: News::default(), answering: PerDevice::default() })
     }
 
     /// The server's public keys.

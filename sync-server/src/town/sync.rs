@@ -46,12 +46,21 @@ impl Town {
         if device.standing == Standing::Revoked {
             return Err(revoked());
         }
-        let _turn = self.answering.turn(device.id).await.ok_or_else(crowded)?;
+        let _turn = self.answering.enter(device.id).ok_or_else(crowded)?.turn().await;
         let token = signed.then(|| Token(random(&*self.env)));
         let asked = Asked { device, request, outcome, token, hash, now_ms };
         let (asked, told) = self.answer(asked).await?.ok_or_else(revoked)?;
         self.remember(&asked, &told).await?;
         Ok(frame::wrap(&told.answer.to_bytes(), LEVEL))
+    }
+
+    /// The device that the session's token stands for.
+    ///
+    /// # Errors
+    /// What the phone is told instead.
+    pub async fn holder(&self, token: Token) -> Result<DeviceId, ErrorBody> {
+        let now_ms = self.env.wall_ms();
+        self.reading(move |read| holder(read, token, now_ms)).await?.ok_or_else(unauthenticated)
     }
 
     /// The file of a pack, for a device that reads its stream.
@@ -190,9 +199,12 @@ fn follow_packs(tx: &mut dyn crate::store::Write, device: &DeviceRow, packed: &[
 }
 
 fn session(read: &dyn Read, token: Token, now_ms: i64) -> Stored<Option<DeviceRow>> {
-    // Looked up by its hash: how long that takes says nothing about the token.
-    let device: Option<DeviceId> = read.session(Hash::of(&[&token.0]), now_ms)?;
-    device.map_or(Ok(None), |device| read.device(device))
+    holder(read, token, now_ms)?.map_or(Ok(None), |device| read.device(device))
+}
+
+/// Looked up by its hash: how long that takes says nothing about the token.
+fn holder(read: &dyn Read, token: Token, now_ms: i64) -> Stored<Option<DeviceId>> {
+    read.session(Hash::of(&[&token.0]), now_ms)
 }
 
 fn reads(read: &dyn Read, device: &DeviceRow, now_ms: i64) -> Stored<Vec<StreamRow>> {

@@ -15,7 +15,7 @@ use tokio::runtime::Handle;
 
 use crate::desk::Desk;
 
-fn phone(dir: &TempDir, n: u8) -> Device {
+pub fn phone(dir: &TempDir, n: u8) -> Device {
     let store = OpenOptions::new(dir.path().join(format!("phone-{n}.db")), [n; 32], Arc::new(System::new()));
     Device::open(DeviceOptions::new(store), Handle::current()).unwrap()
 }

@@ -7,3 +7,4 @@ mod engine;
 mod phone;
 mod process;
 mod routes;
+mod strangers;

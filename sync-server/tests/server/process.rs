@@ -4,12 +4,13 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use fieldgrid_core::wire::enrol::Invite;
 
 /// Runs the program to its end.
-fn run(data: &Path, line: &[&str]) -> Output {
+pub fn run(data: &Path, line: &[&str]) -> Output {
     program(data).args(line).output().unwrap()
 }
 
@@ -24,14 +25,14 @@ fn program(data: &Path) -> Command {
 }
 
 /// A server process; killed when dropped, so that a failing test leaves none behind.
-struct Server {
+pub struct Server {
     process: Child,
-    address: String,
-    log: BufReader<std::process::ChildStderr>,
+    pub address: String,
+    log: Option<JoinHandle<String>>,
 }
 
 impl Server {
-    fn start(data: &Path, options: &[&str]) -> Self {
+    pub fn start(data: &Path, options: &[&str]) -> Self {
         let serve = ["serve", "--listen", "127.0.0.1:0", "--log-format", "json"];
         let mut process = program(data).args(serve).args(options).stderr(Stdio::piped()).spawn().unwrap();
         let mut log = BufReader::new(process.stderr.take().unwrap());
@@ -42,10 +43,16 @@ impl Server {
         }
         let line: serde_json::Value = serde_json::from_str(&line).unwrap();
         let address = line["address"].as_str().unwrap().strip_prefix("http://").unwrap().to_owned();
+        // A full pipe would stop it.
+        let log = Some(std::thread::spawn(move || {
+            let mut rest = String::new();
+            log.read_to_string(&mut rest).unwrap();
+            rest
+        }));
         Self { process, address, log }
     }
 
-    fn get(&self, path: &str) -> String {
+    pub fn get(&self, path: &str) -> String {
         let mut stream = TcpStream::connect(&self.address).unwrap();
         write!(stream, "GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").unwrap();
         let mut answer = String::new();
@@ -69,9 +76,7 @@ impl Server {
             assert!(Instant::now() < until, "still running 20 s after SIGTERM");
             std::thread::sleep(Duration::from_millis(10));
         }
-        let mut log = String::new();
-        self.log.read_to_string(&mut log).unwrap();
-        (self.process.wait().unwrap(), log)
+        (self.process.wait().unwrap(), self.log.take().unwrap().join().unwrap())
     }
 }
 
@@ -98,7 +103,8 @@ fn a_served_town_is_healthy_and_ends_well_when_told_to() {
 #[test]
 fn bodies_take_the_memory_that_they_are_given_and_no_more() {
     let data = tempfile::tempdir().unwrap();
-    let server = Server::start(data.path(), &["--body-memory", "32"]);
+    // A quarter of it is for strangers.
+    let server = Server::start(data.path(), &["--body-memory", "128"]);
     assert!(server.get("/v1/health").starts_with("HTTP/1.1 200 OK\r\n"));
     let before = server.resident();
     // More than that twice over, in bodies that nearly end, and then as many small ones that unpack to 4 MiB each.
@@ -153,7 +159,7 @@ fn wrong_usage_is_status_2_and_a_failure_status_1() {
     assert!(String::from_utf8(open.stderr).unwrap().contains("unencrypted"));
 }
 
-fn lines(output: &Output) -> Vec<String> {
+pub fn lines(output: &Output) -> Vec<String> {
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout.clone()).unwrap().lines().map(str::to_owned).collect()
 }

@@ -9,7 +9,7 @@ use axum::extract::ConnectInfo;
 use axum::http::{Request, StatusCode};
 use fieldgrid_core::wire::error::{ErrorBody, ErrorKind};
 use fieldgrid_core::wire::frame;
-use fieldgrid_core::wire::limits::MAX_BODY;
+use fieldgrid_core::wire::limits::{MAX_BODY, MAX_ENROL};
 use futures_util::stream;
 use sync_server::console::{self, Console, Lock};
 use sync_server::http::{Limits, Options, Problem};
@@ -85,6 +85,18 @@ async fn a_body_past_the_limit_is_refused_before_it_is_read() {
     }));
     assert_eq!(desk.post("/v1/sync", endless).await.error().kind, ErrorKind::TooLarge);
     assert!(pulled.load(std::sync::atomic::Ordering::Relaxed) <= MAX_BODY + (1 << 20));
+}
+
+#[tokio::test]
+async fn a_request_to_enrol_is_short_and_unpacks_to_little() {
+    let desk = Desk::open(Options::default());
+    let kind = async |body: Vec<u8>| {
+        let request = Request::post("/v1/enrol").header("content-length", body.len()).body(Body::from(body)).unwrap();
+        desk.ask(request).await.error().kind
+    };
+    assert_eq!(kind(frame::plain(&[0; MAX_ENROL - 1])).await, ErrorKind::Malformed);
+    assert_eq!(kind(frame::plain(&[0; MAX_ENROL])).await, ErrorKind::TooLarge);
+    assert_eq!(kind(frame::wrap(&[0; MAX_ENROL + 1], 3)).await, ErrorKind::TooLarge);
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use super::{SealedBytes, StateHash, SyncState, Token};
 use crate::domain::id::{DeviceId, Hash};
 use crate::wire::error::WireError;
 use crate::wire::suite::{PublicKey, Purpose, Signature, Signer, verify};
-use crate::wire::{VERSION, decode, encode, limits};
+use crate::wire::{VERSION, decode, encode, frame, limits};
 
 /// Who asks.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
@@ -101,6 +101,21 @@ impl Request {
         }
         let signed = if let Auth::Signed(device, _) = &auth { [device.as_bytes(), payload].concat() } else { Vec::new() };
         Ok(Received { auth, request, hash: Hash::of(&[payload]), signed })
+    }
+}
+
+/// Bytes of a framed request within which its token ends: the frame, the envelope with the version, and the token in its three wrappings.
+pub const OPENING: usize = 24;
+
+/// The token of which the first [`OPENING`] bytes of a framed request speak; none where it is signed, compressed, or no request.
+#[must_use]
+pub fn opening_token(framed: &[u8]) -> Option<Token> {
+    let mut decoder = minicbor::Decoder::new(frame::as_plain(framed)?);
+    decoder.array().ok()?;
+    decoder.u8().ok()?;
+    match decoder.decode().ok()? {
+        Auth::Token(token) => Some(token),
+        Auth::Signed(..) => None,
     }
 }
 

@@ -6,7 +6,7 @@ use crate::wire::error::WireError;
 use crate::wire::limits::{MAX_BODY, MAX_BODY_PLAIN};
 use crate::wire::pack::Pack;
 use crate::wire::suite::Signer;
-use crate::wire::sync::{Answer, Authenticate, Request, SealedBytes, Token};
+use crate::wire::sync::{Answer, Authenticate, Request, SealedBytes, Token, opening_token};
 use crate::wire::{decode, frame};
 
 /// Every decoder on the same bytes; none may panic.
@@ -19,6 +19,7 @@ fn read_all(bytes: &[u8]) {
     let _ = decode::<EnrolAnswer>(bytes, "enrol");
     let _ = decode::<Fact>(bytes, "fact");
     let _ = frame::unwrap(bytes);
+    let _ = opening_token(bytes);
 }
 
 #[test]

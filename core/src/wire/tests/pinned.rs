@@ -9,6 +9,7 @@ use crate::wire::suite::{Purpose, Signer};
 use crate::wire::sync::{
     Answer, Authenticate, BatchFault, BatchRejection, OwnRange, PackRef, Page, PageEntry, Request, SealedBytes, SignedHeads, StreamInfo, StreamKind, Token,
 };
+use crate::wire::sync::{OPENING, opening_token};
 use crate::wire::verdict::{BatchVerdict, Exception, Verdict};
 use crate::wire::{decode, encode, frame};
 
@@ -79,6 +80,9 @@ fn requests() {
     let received = Request::from_bytes(&signed).unwrap();
     assert!(received.signed_by(&key.public()) && !received.signed_by(&server_key().public()));
     assert_eq!(received.request, full);
+    let opened = |framed: Vec<u8>| opening_token(&framed[..OPENING]);
+    assert_eq!(opened(frame::plain(&token)), Some(Token(sixteen(0x70))));
+    assert_eq!((opened(frame::plain(&signed)), opened(frame::wrap(&[&token[..], &[0; 400]].concat(), 3))), (None, None));
     insta::assert_snapshot!(dump(&[("idle, token", &token), ("state and a batch, signed", &signed)]));
 }
 
