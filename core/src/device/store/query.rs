@@ -109,19 +109,23 @@ impl Store {
     /// Storage.
     pub fn status(&self) -> Result<Status, StoreError> {
         self.inner.db.read(|db| {
-            let count = |sql: &str| db.prepare_cached(sql)?.query_row([], |row| row.get::<_, u32>(0));
+            let mut counts = [0; 7];
+            for (count, what) in counts.iter_mut().zip(counted()) {
+                *count = db.prepare_cached(&what)?.query_row([], |row| row.get(0))?;
+            }
+            let [unsent, again, refused, received, parked, cases, households] = counts;
             let clock = meta::get(db, meta::CLOCK)?;
             let renew = meta::get(db, meta::RENEW)?;
             Ok(Status {
-                unsent: count(&format!("SELECT count(*) FROM own WHERE status IN {UNDELIVERED} AND status NOT IN (2, 8, 9)"))?,
-                again: count("SELECT count(*) FROM own WHERE status = 10 AND status NOT IN (2, 8, 9)")?,
-                refused: count("SELECT count(*) FROM own WHERE status IN (3, 5) AND status NOT IN (2, 8, 9)")?,
-                received: count("SELECT count(*) FROM own WHERE status = 2")?,
+                unsent,
+                again,
+                refused,
+                received,
                 rebuilding: renew.is_some(),
                 copied: renew == Some(meta::Renew::Copied),
-                parked: count("SELECT count(*) FROM documents WHERE parked IS NOT NULL")?,
-                cases: count("SELECT count(*) FROM cases")?,
-                households: count("SELECT count(*) FROM households")?,
+                parked,
+                cases,
+                households,
                 contact_ms: clock.map(|clock| clock.contact_ms),
                 server_ms: meta::get(db, meta::ANCHOR)?.map(|anchor| anchor.server_ms),
                 safe_through: meta::get(db, meta::SAFE_THROUGH)?,
@@ -237,6 +241,20 @@ fn detail<T: serde::de::DeserializeOwned>(db: &Connection, doc: DocId) -> Result
         .query_row([doc.as_bytes()], |row| row.get(0))
         .optional()?;
     body.map(|body| serde_json::from_slice(&body).map_err(|_| StoreError::Damaged)).transpose()
+}
+
+/// What the status counts, in its order. Each by an index: it is looked at after every save, and `own` is all that the phone ever wrote.
+pub(super) fn counted() -> [String; 7] {
+    [
+        &format!("own WHERE status IN {UNDELIVERED} AND status NOT IN (2, 8, 9)"),
+        "own WHERE status = 10 AND status NOT IN (2, 8, 9)",
+        "own WHERE status IN (3, 5) AND status NOT IN (2, 8, 9)",
+        "own WHERE status = 2",
+        "documents WHERE parked IS NOT NULL",
+        "cases",
+        "households",
+    ]
+    .map(|what| format!("SELECT count(*) FROM {what}"))
 }
 
 /// Own edits of a record with everything that became of them; without one, all that is open.

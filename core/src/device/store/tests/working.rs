@@ -1,7 +1,9 @@
 //! What a person does on the phone, without the town.
 
 use super::*;
-use crate::device::store::{CaseFilter, CaseOrder, DeliveryState, Hit, HouseholdFilter, Lease, PageRequest, PageToken, SaveError, StoreError, Topic, list};
+use crate::device::store::{
+    CaseFilter, CaseOrder, DeliveryState, Hit, HouseholdFilter, Lease, PageRequest, PageToken, SaveError, StoreError, Topic, list, query,
+};
 use crate::domain::fact::{Visit, VisitKind, VisitResult};
 use crate::domain::policy::Refusal;
 
@@ -287,6 +289,24 @@ fn a_days_list_ends_also_where_clocks_were_absurd() {
     assert!(cases.iter().all(|case| seen.contains(case)));
 }
 
+/// What SQLite would do.
+fn plan(phone: &Phone, sql: &str, values: impl IntoIterator<Item: rusqlite::ToSql>) -> Vec<String> {
+    let explained = |db: &rusqlite::Connection| {
+        let mut statement = db.prepare(&format!("EXPLAIN QUERY PLAN {sql}"))?;
+        Ok::<_, StoreError>(statement.query_map(rusqlite::params_from_iter(values), |row| row.get(3))?.collect::<Result<_, _>>()?)
+    };
+    phone.store.inner.db.read(explained).unwrap()
+}
+
+#[test]
+fn the_status_is_counted_by_indexes() {
+    let phone = member(13);
+    for sql in query::counted() {
+        let plan = plan(&phone, &sql, [0; 0]);
+        assert!(plan.iter().all(|step| step.contains("INDEX")), "{sql}: {plan:?}");
+    }
+}
+
 #[test]
 fn no_list_of_cases_is_sorted_to_be_shown() {
     let (_, (a, _), _) = pair();
@@ -301,15 +321,7 @@ fn no_list_of_cases_is_sorted_to_be_shown() {
         ] {
             for page in [PageRequest::first(50), PageRequest { limit: 50, after }] {
                 let (sql, values) = list::cases(&filter, page);
-                let plan: Vec<String> = a
-                    .store
-                    .inner
-                    .db
-                    .read(|db| {
-                        let mut statement = db.prepare(&format!("EXPLAIN QUERY PLAN {sql}"))?;
-                        Ok::<_, StoreError>(statement.query_map(rusqlite::params_from_iter(values), |row| row.get(3))?.collect::<Result<_, _>>()?)
-                    })
-                    .unwrap();
+                let plan = plan(&a, &sql, values);
                 assert!(!plan.iter().any(|step| step.contains("TEMP B-TREE")), "{filter:?}: {plan:?}");
             }
         }
