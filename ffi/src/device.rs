@@ -19,7 +19,7 @@ use crate::error::FieldgridError;
 use crate::filter::{CaseFilter, HouseholdFilter};
 use crate::record::{CasePage, HitPage, HouseholdPage, PageToken, RefusedEdit, VisitPage};
 use crate::screen::{CaseScreen, DeviceStatus, HouseholdScreen, Names, SyncResult};
-use crate::watch::{Cancelled, CaseWatch, CasesWatch, DeviceWatch, HouseholdWatch, HouseholdsWatch, RefusedWatch, VisitsWatch};
+use crate::watch::{CaseWatch, CasesWatch, DeviceWatch, HouseholdWatch, HouseholdsWatch, RefusedWatch, VisitsWatch};
 use crate::{blocking, closing, spawned};
 
 type Result<T> = std::result::Result<T, FieldgridError>;
@@ -51,8 +51,6 @@ impl std::fmt::Debug for OpenRequest {
 #[derive(Debug, uniffi::Object)]
 pub struct Device {
     engine: RwLock<Option<Engine>>,
-    /// Said at shutdown: watches end.
-    closed: Arc<Cancelled>,
     path: PathBuf,
 }
 
@@ -71,7 +69,7 @@ pub async fn open_device(request: OpenRequest) -> Result<Arc<Device>> {
             let store = OpenOptions { life: life.map(Into::into), ..OpenOptions::new(&path, key, Arc::new(System::new())) };
             let options = DeviceOptions { connect: Arc::new(HttpConnect { ca_pem }), ..DeviceOptions::new(store) };
             let engine = Engine::open(options, crate::runtime().clone())?;
-            Ok(Arc::new(Device { engine: RwLock::new(Some(engine)), closed: Arc::new(Cancelled::not_yet()), path }))
+            Ok(Arc::new(Device { engine: RwLock::new(Some(engine)), path }))
         })
         .await
     })
@@ -187,7 +185,7 @@ impl Device {
     /// # Errors
     /// When the device was shut down, or a code is none.
     pub fn observe_cases(&self, filter: CaseFilter, limit: u32, after: Option<PageToken>) -> Result<Arc<CasesWatch>> {
-        Ok(CasesWatch::new(self.engine()?.observe_cases(filter.try_into()?, page(limit, after)), &self.closed))
+        Ok(CasesWatch::new(self.engine()?.observe_cases(filter.try_into()?, page(limit, after))))
     }
 
     /// A case.
@@ -204,7 +202,7 @@ impl Device {
     /// # Errors
     /// As [`Device::observe_cases`].
     pub fn observe_case(&self, case_id: &str) -> Result<Arc<CaseWatch>> {
-        Ok(CaseWatch::new(self.engine()?.observe_case(id(case_id)?), &self.closed))
+        Ok(CaseWatch::new(self.engine()?.observe_case(id(case_id)?)))
     }
 
     /// Households, up to 500 a page.
@@ -221,7 +219,7 @@ impl Device {
     /// # Errors
     /// As [`Device::observe_cases`].
     pub fn observe_households(&self, filter: HouseholdFilter, limit: u32, after: Option<PageToken>) -> Result<Arc<HouseholdsWatch>> {
-        Ok(HouseholdsWatch::new(self.engine()?.observe_households(filter.try_into()?, page(limit, after)), &self.closed))
+        Ok(HouseholdsWatch::new(self.engine()?.observe_households(filter.try_into()?, page(limit, after))))
     }
 
     /// A household.
@@ -238,7 +236,7 @@ impl Device {
     /// # Errors
     /// As [`Device::observe_cases`].
     pub fn observe_household(&self, household: &str) -> Result<Arc<HouseholdWatch>> {
-        Ok(HouseholdWatch::new(self.engine()?.observe_household(id(household)?), &self.closed))
+        Ok(HouseholdWatch::new(self.engine()?.observe_household(id(household)?)))
     }
 
     /// Visits, of one household or all, up to 500 a page.
@@ -256,7 +254,7 @@ impl Device {
     /// As [`Device::observe_cases`].
     pub fn observe_visits(&self, household: Option<String>, limit: u32, after: Option<PageToken>) -> Result<Arc<VisitsWatch>> {
         let household: Option<DocId> = household.as_deref().map(id).transpose()?;
-        Ok(VisitsWatch::new(self.engine()?.observe_visits(household, page(limit, after)), &self.closed))
+        Ok(VisitsWatch::new(self.engine()?.observe_visits(household, page(limit, after))))
     }
 
     /// Records that match what was typed.
@@ -280,7 +278,7 @@ impl Device {
     /// # Errors
     /// When the device was shut down.
     pub fn observe_refused(&self) -> Result<Arc<RefusedWatch>> {
-        Ok(RefusedWatch::new(self.engine()?.observe_refused(), &self.closed))
+        Ok(RefusedWatch::new(self.engine()?.observe_refused()))
     }
 
     /// Gives up an edit that was refused.
@@ -330,7 +328,7 @@ impl Device {
     /// # Errors
     /// When the device was shut down.
     pub fn observe_status(&self) -> Result<Arc<DeviceWatch>> {
-        Ok(DeviceWatch::new(self.engine()?.observe_device(), &self.closed))
+        Ok(DeviceWatch::new(self.engine()?.observe_device()))
     }
 
     /// Syncs once, now, until everything is exchanged or something makes it wait.
@@ -384,7 +382,6 @@ impl Device {
     /// Begins to close: sync stops, watches and calls end with `Closed` from here on, and the store's files are closed in the background. It waits for
     /// nothing. Twice is once.
     pub fn begin_shutdown(&self) {
-        self.closed.say();
         let engine = self.engine.write().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(engine) = engine {
             closing::begin(self.path.clone(), engine.close());

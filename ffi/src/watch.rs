@@ -46,25 +46,14 @@ macro_rules! watches {
         $(#[$doc])*
         #[derive(Debug, uniffi::Object)]
         pub struct $name {
-            shared: Arc<Mutex<Option<($watch, Option<$shown>)>>>,
+            /// With what was found for a caller who had gone.
+            shared: Arc<Mutex<($watch, Option<$shown>)>>,
             cancelled: Cancelled,
-            closed: Arc<Cancelled>,
-            _end: Owned,
         }
 
         impl $name {
-            pub(crate) fn new(watch: $watch, closed: &Arc<Cancelled>) -> Arc<Self> {
-                let shared = Arc::new(Mutex::new(Some((watch, None))));
-                let (held, closing) = (Arc::downgrade(&shared), Arc::clone(closed));
-                let end = crate::runtime().spawn(async move {
-                    closing.said().await;
-                    // Who is busy with the last value, or has forgotten it, would keep the store open.
-                    if let Some(held) = held.upgrade() {
-                        let watch = held.lock().await.take();
-                        let _ = crate::runtime().spawn_blocking(move || drop(watch)).await;
-                    }
-                });
-                Arc::new(Self { shared, cancelled: Cancelled::not_yet(), closed: Arc::clone(closed), _end: Owned(end.abort_handle()) })
+            pub(crate) fn new(watch: $watch) -> Arc<Self> {
+                Arc::new(Self { shared: Arc::new(Mutex::new((watch, None))), cancelled: Cancelled::not_yet() })
             }
         }
 
@@ -77,8 +66,7 @@ macro_rules! watches {
             pub async fn next(&self) -> Result<$shown, FieldgridError> {
                 let shared = Arc::clone(&self.shared);
                 let look = crate::runtime().spawn(async move {
-                    let mut shared = shared.lock().await;
-                    let Some((watch, found)) = &mut *shared else { return Err(StoreError::Closed) };
+                    let (watch, found) = &mut *shared.lock().await;
                     if found.is_none() {
                         let value = watch.next().await?;
                         *found = Some(($convert)(value));
@@ -89,10 +77,9 @@ macro_rules! watches {
                 let _look = Owned(look.abort_handle());
                 tokio::select! {
                     () = self.cancelled.said() => return Err(FieldgridError::stopped()),
-                    () = self.closed.said() => return Err(FieldgridError::stopped()),
                     looked = look => looked.unwrap_or(Err(StoreError::Closed))?,
                 }
-                self.shared.lock().await.as_mut().and_then(|(_, found)| found.take()).ok_or_else(FieldgridError::stopped)
+                self.shared.lock().await.1.take().ok_or_else(FieldgridError::stopped)
             }
 
             /// Ends it for good: who waits in `next`, and who will.

@@ -375,7 +375,7 @@ impl Device {
     /// Watches the whole of the status screen: who the phone is, what the store knows and what sync is doing, also across enrolment and wipe.
     #[must_use]
     pub fn observe_device(&self) -> DeviceWatch {
-        DeviceWatch::new(self.clone())
+        DeviceWatch::new(self)
     }
 
     fn saved<T, E>(&self, saved: Result<T, E>) -> Result<T, E> {

@@ -1,43 +1,51 @@
 //! How the phone stands, as one value that can be watched: what the store knows and what sync is doing.
 
+use std::sync::{Arc, Mutex, Weak};
+
+use tokio::runtime::Handle;
 use tokio::sync::watch::Receiver;
 
-use super::runner::SyncStatus;
-use super::store::{Status, StoreError, Watch};
-use super::{Device, DeviceStatus, Enrolment};
+use super::runner::{Runner, SyncStatus};
+use super::store::{Status, StoreError, Topic, Watch};
+use super::{Device, DeviceOptions, DeviceStatus, Enrolment};
 
-/// The status screen, looked at again whenever the store or sync has changed. Dropping it ends it.
+/// The status screen, looked at again whenever the store or sync has changed. Dropping it ends it. Like every [`Watch`], it keeps nothing open.
 #[derive(Debug)]
 pub struct DeviceWatch {
-    device: Device,
-    store: Watch<Status>,
+    options: Arc<DeviceOptions>,
+    runtime: Handle,
+    runner: Weak<Mutex<Option<Runner>>>,
     /// Read together: a phone that was just wiped has nothing unsent.
+    store: Watch<(Status, Option<Enrolment>)>,
     status: Option<(Status, Option<Enrolment>)>,
     sync: Option<Receiver<SyncStatus>>,
     last: Option<DeviceStatus>,
 }
 
 impl DeviceWatch {
-    pub(super) fn new(device: Device) -> Self {
-        let store = device.observe_status();
-        Self { device, store, status: None, sync: None, last: None }
+    pub(super) fn new(device: &Device) -> Self {
+        let store = device.store.watch(&[Topic::Status], |store| Ok((store.status()?, store.enrolled().map(Enrolment::from))));
+        let (options, runtime, runner) = (Arc::clone(&device.options), device.runtime.clone(), Arc::downgrade(&device.runner));
+        Self { options, runtime, runner, store, status: None, sync: None, last: None }
     }
 
     /// The status: at once the first time, afterwards when it is another than the one given last. Dropping the future loses nothing.
     ///
     /// # Errors
-    /// When the store cannot be read.
+    /// When the store cannot be read, or the device was closed.
     pub async fn next(&mut self) -> Result<DeviceStatus, StoreError> {
         loop {
             if self.sync.is_none() {
                 // A transport that cannot be set up is said by whoever asks for a sync.
-                self.sync = self.device.observe_sync().unwrap_or_default();
+                self.sync = self.device().and_then(|device| device.observe_sync().unwrap_or_default());
             }
             if self.status.is_none() {
-                self.status = Some((self.store.next().await?, self.enrolment()));
+                self.status = Some(self.store.next().await?);
             } else {
                 tokio::select! {
-                    status = self.store.next() => self.status = Some((status?, self.enrolment())),
+                    // The store first: when the device is closed, sync ends too.
+                    biased;
+                    status = self.store.next() => self.status = Some(status?),
                     alive = changed(&mut self.sync) => if !alive {
                         self.sync = None;
                     },
@@ -53,8 +61,8 @@ impl DeviceWatch {
         }
     }
 
-    fn enrolment(&self) -> Option<Enrolment> {
-        self.device.identity().map(Enrolment::from)
+    fn device(&self) -> Option<Device> {
+        Some(Device { store: self.store.store()?, options: Arc::clone(&self.options), runtime: self.runtime.clone(), runner: self.runner.upgrade()? })
     }
 }
 

@@ -53,19 +53,19 @@ impl Device {
         }
     }
 
-    /// Stops sync, ends every watch with [`StoreError::Closed`], and lets go of the store: when it returns, its files are closed and can be opened again,
-    /// unless somebody keeps a clone of the device, or a watch that he does not ask, for longer than five seconds more.
-    pub async fn close(self) {
-        let runner = {
-            let mut slot = self.runner_slot();
-            self.store.end_watches();
-            slot.take()
-        };
-        if let Some(runner) = runner {
-            runner.close().await;
+    /// Ends every watch with [`StoreError::Closed`], here and now. What is returned stops sync and lets go of the store: when it ends, the store's files are closed
+    /// and can be opened again, unless somebody keeps a clone of the device for longer than five seconds more.
+    pub fn close(self) -> impl Future<Output = ()> + Send + 'static {
+        // First: no runner is made from here on.
+        self.store.end_watches();
+        async move {
+            let runner = self.runner_slot().take();
+            if let Some(runner) = runner {
+                runner.close().await;
+            }
+            let Self { store, options: _, runtime: _, runner: _ } = self;
+            let _ = tokio::time::timeout(CLOSING, store.close()).await;
         }
-        let Self { store, options: _, runtime: _, runner: _ } = self;
-        let _ = tokio::time::timeout(CLOSING, store.close()).await;
     }
 
     /// Says that the network is back or the app is in front: what waits in the background tries now.

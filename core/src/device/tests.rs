@@ -1,3 +1,4 @@
+use std::task::Poll;
 use std::time::Duration;
 
 use tokio::time::sleep;
@@ -302,6 +303,33 @@ async fn one_watch_tells_of_the_store_of_sync_and_of_enrolment() {
     assert_eq!(status.store.unsent, 0);
 }
 
+#[tokio::test]
+async fn a_watch_keeps_nothing_open_and_ends_with_the_last_device() {
+    let Phone { device, _folder, .. } = phone();
+    let (mut watch, mut all) = (device.observe_refused(), device.observe_device());
+    watch.next().await.unwrap();
+    all.next().await.unwrap();
+    let options = DeviceOptions::clone(&device.options);
+    let waiting = tokio::spawn(async move { all.next().await });
+    sleep(Duration::from_millis(50)).await;
+    drop(device);
+    assert_eq!(tokio::time::timeout(CLOSING, waiting).await.expect("who waits is told").unwrap(), Err(StoreError::Closed));
+    Device::open(options, Handle::current()).expect("the files are closed");
+    assert_eq!(watch.next().await, Err(StoreError::Closed));
+}
+
+#[tokio::test]
+async fn who_stops_waiting_for_a_watch_loses_nothing() {
+    let Phone { device, _folder, .. } = phone();
+    let (open, gate) = std::sync::mpsc::channel::<()>();
+    let gate = Mutex::new(gate);
+    let mut watch = device.store.watch(&[Topic::Cases], move |_| Ok(gate.lock().unwrap().recv().is_err()));
+    let begun = std::future::poll_fn(|context| Poll::Ready(std::pin::pin!(watch.next()).poll(context).is_pending())).await;
+    assert!(begun, "dropped while it looks");
+    drop(open);
+    assert!(tokio::time::timeout(CLOSING, watch.next()).await.expect("it was not given yet").unwrap());
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn closing_ends_what_is_under_way_and_frees_the_files_at_once() {
     let Phone { device, centre, _folder } = phone();
@@ -317,15 +345,23 @@ async fn closing_ends_what_is_under_way_and_frees_the_files_at_once() {
     assert_eq!(watch.next().await.unwrap().rows.len(), 1);
     let watching = tokio::spawn(async move { while watch.next().await.is_ok() {} });
     let watching_all = tokio::spawn(async move { while all.next().await.is_ok() {} });
+    // Nobody asks these any more.
+    let (mut idle, mut idle_all) = (device.observe_cases(CaseFilter::default(), PageRequest::first(1)), device.observe_device());
+    idle.next().await.unwrap();
+    idle_all.next().await.unwrap();
     sleep(Duration::from_millis(50)).await;
 
     let options = DeviceOptions::clone(&device.options);
     let begun = std::time::Instant::now();
-    device.close().await;
+    let closing = device.close();
+    assert_eq!(idle.next().await, Err(StoreError::Closed), "before anything is waited for");
+    closing.await;
     assert!(begun.elapsed() < CLOSING, "nobody was waited for in vain: {:?}", begun.elapsed());
     sync.await.unwrap().unwrap();
     watching.await.unwrap();
     watching_all.await.unwrap();
+    assert_eq!(idle.next().await, Err(StoreError::Closed));
+    assert_eq!(idle_all.next().await, Err(StoreError::Closed));
     let begun = std::time::Instant::now();
     let again = Device::open(options, Handle::current()).unwrap();
     assert!(begun.elapsed() < Duration::from_millis(90), "the lock was free: {:?}", begun.elapsed());

@@ -44,10 +44,18 @@ async fn a_cancelled_caller_leaves_nothing_half_done() {
     let device = open_device(request(folder.path())).await.unwrap();
 
     // A look: what was found for the caller who has gone is given to the next.
-    let watch = device.observe_status().unwrap();
-    begun_and_dropped(watch.next());
-    assert_eq!(watch.next().await.unwrap().enrolment, None);
-    drop(watch);
+    for found in [false, true] {
+        let watch = device.observe_status().unwrap();
+        {
+            let mut next = pin!(watch.next());
+            assert!(next.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+            if found {
+                tokio::time::sleep(Duration::from_millis(200)).await;
+            }
+        }
+        let given = tokio::time::timeout(Duration::from_secs(10), watch.next()).await.expect("it was not lost");
+        assert_eq!(given.unwrap().enrolment, None);
+    }
 
     // A wipe and a closing.
     begun_and_dropped(device.wipe());
@@ -62,20 +70,21 @@ async fn closing_ends_who_watches_and_the_store_is_opened_again_at_once() {
     let mut idle = Vec::new();
     for _ in 0..10 {
         let device = open_device(request(folder.path())).await.unwrap();
-        let kept = device.observe_refused().unwrap();
-        kept.next().await.unwrap();
-        idle.push(kept);
+        let (refused, status) = (device.observe_refused().unwrap(), device.observe_status().unwrap());
+        refused.next().await.unwrap();
+        status.next().await.unwrap();
+        idle.push((refused, status));
         let watch = device.observe_status().unwrap();
         watch.next().await.unwrap();
         let watching = tokio::spawn(async move { kind(watch.next().await) });
         device.begin_shutdown();
         device.begin_shutdown();
+        let (refused, status) = idle.last().unwrap();
+        assert_eq!(kind(refused.next().await), Some(ErrorKind::Closed), "from here on");
+        assert_eq!(kind(status.next().await), Some(ErrorKind::Closed));
         assert_eq!(kind(device.names().await), Some(ErrorKind::Closed));
         assert_eq!(kind(device.observe_refused()), Some(ErrorKind::Closed));
         assert_eq!(watching.await.unwrap(), Some(ErrorKind::Closed));
-    }
-    for watch in idle {
-        assert_eq!(kind(watch.next().await), Some(ErrorKind::Closed));
     }
     let device = open_device(request(folder.path())).await.unwrap();
     assert_eq!(kind(open_device(request(folder.path())).await), Some(ErrorKind::InUse), "one that nobody closes stays");

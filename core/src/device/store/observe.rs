@@ -1,10 +1,10 @@
 //! Observers: the current value first, then again whenever it has changed. What happens between two looks is one look.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use tokio::sync::watch;
 
-use super::{Store, StoreError};
+use super::{Inner, Store, StoreError};
 
 /// How often each kind of thing was touched by a commit.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -72,9 +72,10 @@ impl Announcer {
 
 type Query<T> = Arc<dyn Fn(&Store) -> Result<T, StoreError> + Send + Sync>;
 
-/// A value of the store that is looked at again whenever a commit touched it. Dropping it ends it.
+/// A value of the store that is looked at again whenever a commit touched it. Dropping it ends it. It has the store only while it looks: one that nobody asks
+/// keeps nothing open.
 pub struct Watch<T> {
-    store: Store,
+    store: Weak<Inner>,
     revisions: watch::Receiver<Revisions>,
     topics: Vec<Topic>,
     query: Query<T>,
@@ -97,7 +98,7 @@ impl<T: PartialEq + Clone + Send + 'static> Watch<T> {
         loop {
             let revision = self.revision()?;
             if self.seen != Some(revision) {
-                let (store, query) = (self.store.clone(), Arc::clone(&self.query));
+                let (store, query) = (self.store().ok_or(StoreError::Closed)?, Arc::clone(&self.query));
                 let value = tokio::task::spawn_blocking(move || query(&store)).await.map_err(|_| StoreError::Closed)??;
                 self.seen = Some(revision);
                 if self.last.as_ref() != Some(&value) {
@@ -129,10 +130,18 @@ impl<T: PartialEq + Clone + Send + 'static> Watch<T> {
     }
 }
 
+impl<T> Watch<T> {
+    /// What it looks at, unless that is gone.
+    pub(in crate::device) fn store(&self) -> Option<Store> {
+        self.store.upgrade().map(|inner| Store { inner })
+    }
+}
+
 impl Store {
     /// Watches what `query` reads, which is of these topics.
     pub fn watch<T>(&self, topics: &[Topic], query: impl Fn(&Self) -> Result<T, StoreError> + Send + Sync + 'static) -> Watch<T> {
-        Watch { store: self.clone(), revisions: self.inner.announcer.0.subscribe(), topics: topics.to_vec(), query: Arc::new(query), seen: None, last: None }
+        let (store, revisions) = (Arc::downgrade(&self.inner), self.inner.announcer.0.subscribe());
+        Watch { store, revisions, topics: topics.to_vec(), query: Arc::new(query), seen: None, last: None }
     }
 
     /// Ends every watch, also those that are still to come: the store is to be closed.
@@ -145,7 +154,7 @@ impl Store {
         self.inner.announcer.0.borrow().closed
     }
 
-    /// Waits until nobody has the store any more: its files are closed then. Watches that nobody asks keep it.
+    /// Waits until nobody has the store any more: its files are closed then.
     pub(in crate::device) async fn close(self) {
         let mut announced = self.inner.announcer.0.subscribe();
         // The last one to let go closes files.
