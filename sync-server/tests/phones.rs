@@ -25,6 +25,8 @@ use sync_server::town::{Town, TownOptions};
 struct Real {
     store: Store,
     trips: usize,
+    /// Requests that went out before the answer to the one before was applied, and were the right ones.
+    ahead: usize,
 }
 
 impl Real {
@@ -36,20 +38,28 @@ impl Real {
         let answer = town.enrol(&frame::wrap(&minicbor::to_vec(request).unwrap(), 3)).await.unwrap();
         let answer: EnrolAnswer = minicbor::decode(&frame::unwrap(&answer).unwrap()).unwrap();
         store.enrol(&answer, "http://town", town.root()).unwrap();
-        let mut real = Self { store, trips: 0 };
+        let mut real = Self { store, trips: 0, ahead: 0 };
         real.sync(town).await;
         real
     }
 
-    /// Until there is no more to do; bounded, so that two sides that disagree fail instead of hanging.
+    /// Until there is no more to do; bounded, so that two sides that disagree fail instead of hanging. What will be asked next is asked as soon as it is known.
     async fn sync(&mut self, town: &Town) {
-        let mut ask = Prepare::default();
+        let ask_town = async |bytes: &[u8]| town.sync(&frame::wrap(bytes, 3)).await.map(|answer| Answer::from_bytes(&frame::unwrap(&answer).unwrap()).unwrap());
+        let (mut ask, mut asked) = (Prepare::default(), None);
         for _ in 0..40 {
             let prepared = self.store.prepare(ask).unwrap();
             self.trips += 1;
-            let framed = frame::wrap(&prepared.bytes, 3);
-            let answer = match town.sync(&framed).await {
-                Ok(answer) => Answer::from_bytes(&frame::unwrap(&answer).unwrap()).unwrap(),
+            let answer = match asked.take() {
+                Some((bytes, answer)) => {
+                    assert_eq!(prepared.bytes, bytes, "nothing came between: what was asked ahead is what is asked now");
+                    self.ahead += 1;
+                    answer
+                }
+                None => ask_town(&prepared.bytes).await,
+            };
+            let answer = match answer {
+                Ok(answer) => answer,
                 Err(error) if !prepared.signed => {
                     assert_eq!(error.kind.status(), 401);
                     ask.sign = true;
@@ -57,12 +67,16 @@ impl Real {
                 }
                 Err(error) => panic!("{error:?}"),
             };
+            let ahead = self.store.ahead(&answer).unwrap();
+            if let Some((_, prepared)) = &ahead {
+                asked = Some((prepared.bytes.clone(), ask_town(&prepared.bytes).await));
+            }
             let applied = self.store.apply(&answer).unwrap();
             for pack in &applied.packs {
                 let path = town.pack(self.store.token().unwrap().unwrap(), pack.at.stream, pack.sha256).await.unwrap();
                 self.store.apply_pack(&std::fs::read(path).unwrap()).unwrap();
             }
-            ask = Prepare { send_state: applied.need_state, sign: false };
+            ask = Prepare { send_state: applied.need_state, sign: false, ahead: ahead.map(|(ahead, _)| ahead) };
             if !applied.more && !applied.need_state && applied.packs.is_empty() {
                 return;
             }
@@ -243,6 +257,53 @@ async fn a_first_load_is_a_pack_with_everything_in_it() {
     assert!(head.trips <= 5, "{} round trips", head.trips);
     assert_eq!(head.store.records().unwrap().len(), 80);
     assert_eq!(head.store.sensitive_value(homes[79].1).unwrap().as_deref(), Some("610799198001010017"));
+    agree(&town, &[&member, &head]);
+}
+
+#[tokio::test]
+async fn while_an_answer_is_applied_the_next_one_comes() {
+    let world = World::new().await;
+    let town = Arc::clone(&world.town);
+    let mut member = Real::enrol(&town, &world, "member", Role::GridMember, GRID).await;
+    let mut head = Real::enrol(&town, &world, "head", Role::GridHead, GRID).await;
+    // Who has read nothing yet gets a pack.
+    member.household(GRID, "李四");
+    member.sync(&town).await;
+    head.sync(&town).await;
+    // Some six kilobytes each: two or three answers.
+    let write = |phone: &Real| {
+        for _ in 0..120 {
+            let note = HouseholdEdit::Set("note".into(), Value::Text("记".repeat(1_900)));
+            phone.store.save(phone.household(GRID, "张三"), &Command::EditHousehold(vec![note])).unwrap();
+        }
+    };
+    write(&member);
+    member.sync(&town).await;
+    head.sync(&town).await;
+    assert!(head.ahead >= 1, "{}", head.ahead);
+    agree(&town, &[&member, &head]);
+
+    // What is typed between the two requests goes with the one after.
+    write(&member);
+    member.sync(&town).await;
+    let first = head.store.prepare(Prepare::default()).unwrap();
+    let framed = town.sync(&frame::wrap(&first.bytes, 3)).await.unwrap();
+    let answer = Answer::from_bytes(&frame::unwrap(&framed).unwrap()).unwrap();
+    let (ahead, second) = head.store.ahead(&answer).unwrap().unwrap();
+    let typed = head.household(GRID, "李四");
+    head.store.apply(&answer).unwrap();
+    let ask = Prepare { ahead: Some(ahead), ..Prepare::default() };
+    assert_eq!(head.store.prepare(ask).unwrap().bytes, second.bytes);
+    let framed = town.sync(&frame::wrap(&second.bytes, 3)).await.unwrap();
+    let answer = Answer::from_bytes(&frame::unwrap(&framed).unwrap()).unwrap();
+    assert_eq!(head.store.ahead(&answer).unwrap(), None, "there is work to send first");
+    head.store.apply(&answer).unwrap();
+    let third = head.store.prepare(ask).unwrap();
+    assert_ne!(third.request.nonce, ahead.nonce, "what was asked from another state is not asked again");
+    assert_eq!(third.request.batches.len(), 1);
+    head.sync(&town).await;
+    member.sync(&town).await;
+    assert!(member.store.household(typed).unwrap().is_some());
     agree(&town, &[&member, &head]);
 }
 

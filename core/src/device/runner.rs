@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, watch};
-use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::task::{JoinHandle, JoinSet, spawn_blocking};
 use tokio::time::{Instant, sleep, timeout};
 
-use super::store::{Applied, Prepare, Prepared, Store};
-use super::sync::{Effect, Event, Outgoing, StoreFault, SyncMachine, SyncSummary, Wait, WaitReason};
+use super::store::{Ahead, Applied, Prepare, Prepared, Store};
+use super::sync::{Answered, Effect, Event, Outgoing, StoreFault, SyncMachine, SyncSummary, Wait, WaitReason};
 use super::transport::{News, PackPart, Transport, TransportError};
 use crate::domain::id::Hash;
 use crate::env::Environment;
@@ -27,6 +27,11 @@ pub trait SyncStore: Send + Sync + std::fmt::Debug + 'static {
     /// # Errors
     /// [`StoreFault`].
     fn prepare(&self, ask: Prepare) -> Result<Outgoing, StoreFault>;
+    /// What will be asked once the answer is applied, and the framed request; none where that is not known before.
+    ///
+    /// # Errors
+    /// [`StoreFault`].
+    fn ahead(&self, answer: &Answer) -> Result<Option<(Ahead, Vec<u8>)>, StoreFault>;
     /// Applies an answer: entries and cursors together.
     ///
     /// # Errors
@@ -63,6 +68,10 @@ impl SyncStore for Store {
     fn prepare(&self, ask: Prepare) -> Result<Outgoing, StoreFault> {
         let Prepared { request, bytes, signed } = Self::prepare(self, ask)?;
         Ok(Outgoing { nonce: request.nonce, body: frame::plain(&bytes), signed, has_state: request.state.is_some() })
+    }
+
+    fn ahead(&self, answer: &Answer) -> Result<Option<(Ahead, Vec<u8>)>, StoreFault> {
+        Ok(Self::ahead(self, answer)?.map(|(ahead, prepared)| (ahead, frame::plain(&prepared.bytes))))
     }
 
     fn apply(&self, answer: &Answer) -> Result<Applied, StoreFault> {
@@ -155,6 +164,14 @@ struct Inner {
     saved: Notify,
     wake: Notify,
     closed: watch::Sender<bool>,
+}
+
+/// The next request, out while the answer before it is applied: reading what comes and applying what came go on side by side.
+struct AskedAhead {
+    ahead: Ahead,
+    body: Vec<u8>,
+    /// Ends with it.
+    answer: JoinSet<Result<Answered, TransportError>>,
 }
 
 #[derive(Debug)]
@@ -301,11 +318,25 @@ impl Inner {
         let mut machine = self.machine.lock().await;
         self.status.send_modify(|status| status.syncing = true);
         let mut event = Event::Due;
+        let mut ahead: Option<AskedAhead> = None;
         let summary = loop {
             event = match machine.handle(event) {
-                Some(Effect::Prepare(ask)) => self.blocking(move |store| store.prepare(ask)).await.map_or_else(Event::StoreFailed, Event::Prepared),
-                Some(Effect::Send(body)) => self.exchange(self.transport.sync(body)).await.map_or_else(Event::Failed, Event::Answered),
-                Some(Effect::Apply(answer)) => self.blocking(move |store| store.apply(&answer)).await.map_or_else(Event::StoreFailed, Event::Applied),
+                Some(Effect::Prepare(ask)) => {
+                    let ask = Prepare { ahead: ahead.as_ref().map(|asked| asked.ahead), ..ask };
+                    self.blocking(move |store| store.prepare(ask)).await.map_or_else(Event::StoreFailed, Event::Prepared)
+                }
+                Some(Effect::Send(body)) => {
+                    let answered = match ahead.take().filter(|asked| asked.body == body) {
+                        Some(mut asked) => asked.answer.join_next().await.and_then(Result::ok).unwrap_or(Err(TransportError::Timeout)),
+                        None => ask(self.transport.as_ref(), body).await,
+                    };
+                    answered.map_or_else(Event::Failed, Event::Answered)
+                }
+                Some(Effect::Apply(answer)) => {
+                    let answer = Arc::new(*answer);
+                    ahead = self.ask_ahead(Arc::clone(&answer)).await;
+                    self.blocking(move |store| store.apply(&answer)).await.map_or_else(Event::StoreFailed, Event::Applied)
+                }
                 Some(Effect::FetchPack(pack, offset)) => Event::Pack(self.fetch(pack, offset).await),
                 Some(Effect::ApplyPack(file)) => self.blocking(move |store| store.apply_pack(&file)).await.map_or_else(Event::StoreFailed, Event::PackApplied),
                 Some(Effect::Wipe) if !self.transport.authenticates() => {
@@ -329,6 +360,17 @@ impl Inner {
             status.last = Some(summary.clone());
         });
         summary
+    }
+
+    /// Sends what will be asked after an answer, where that is known already.
+    async fn ask_ahead(&self, answer: Arc<Answer>) -> Option<AskedAhead> {
+        if !answer.more {
+            return None;
+        }
+        let (ahead, body) = self.blocking(move |store| store.ahead(&answer)).await.ok()??;
+        let (transport, sent, mut answer) = (Arc::clone(&self.transport), body.clone(), JoinSet::new());
+        answer.spawn_on(async move { ask(transport.as_ref(), sent).await }, &self.runtime);
+        Some(AskedAhead { ahead, body, answer })
     }
 
     async fn fetch(&self, pack: crate::wire::sync::PackRef, offset: u64) -> PackPart {
@@ -370,10 +412,6 @@ impl Inner {
         length
     }
 
-    async fn exchange<T>(&self, exchange: impl Future<Output = Result<T, TransportError>>) -> Result<T, TransportError> {
-        timeout(EXCHANGE, exchange).await.unwrap_or(Err(TransportError::Timeout))
-    }
-
     async fn blocking<T: Send + 'static>(&self, work: impl FnOnce(&dyn SyncStore) -> Result<T, StoreFault> + Send + 'static) -> Result<T, StoreFault> {
         let store = self.store.clone();
         spawn_blocking(move || work(&*store)).await.unwrap_or(Err(StoreFault::Storage))
@@ -405,6 +443,13 @@ impl Listening {
         self.not_before = Some(Instant::now() + (LISTEN_AGAIN * (1 << self.failures.min(10))).min(LISTEN_AGAIN_CAP));
         self.failures += 1;
     }
+}
+
+/// Sends a request, and reads what is answered.
+async fn ask(transport: &dyn Transport, body: Vec<u8>) -> Result<Answered, TransportError> {
+    let framed = timeout(EXCHANGE, transport.sync(body)).await.unwrap_or(Err(TransportError::Timeout))?;
+    // It takes a while: never in a polled body.
+    spawn_blocking(move || Answered::read(&framed)).await.map_err(|_| TransportError::Timeout)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

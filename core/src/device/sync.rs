@@ -2,7 +2,8 @@
 //! driver ([`super::runner`]) carries out and answers with the next event, or a wait.
 //!
 //! What it promises, whatever the server, the network or the store do:
-//! - one outstanding request; only the answer with its nonce is applied;
+//! - one outstanding request; only the answer with its nonce is applied. (While an answer is applied, the driver may have the next request out already; to the
+//!   machine it is prepared and sent only then);
 //! - asking again at once needs progress, or a reason that holds once (the server wants the state; the token ended). Everything else waits,
 //!   so no server can make a phone spin;
 //! - every wait has a bound ([`MAX_WAIT_MS`]) and a reason code that a person can act on ([`WaitReason`]).
@@ -71,6 +72,23 @@ pub struct Outgoing {
     pub has_state: bool,
 }
 
+/// An answer, read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answered {
+    /// Bytes of the framed body.
+    pub bytes: u64,
+    /// What it says.
+    pub answer: Result<Box<Answer>, WireError>,
+}
+
+impl Answered {
+    /// Reads a framed answer. A long one takes some 30 ms.
+    #[must_use]
+    pub fn read(framed: &[u8]) -> Self {
+        Self { bytes: framed.len() as u64, answer: frame::unwrap(framed).and_then(|body| Answer::from_bytes(&body)).map(Box::new) }
+    }
+}
+
 /// How the store failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StoreFault {
@@ -107,8 +125,8 @@ pub enum Event {
     Due,
     /// The request is stored and ready.
     Prepared(Outgoing),
-    /// A framed answer.
-    Answered(Vec<u8>),
+    /// The answer is here.
+    Answered(Answered),
     /// No answer: the network, or the server's refusal.
     Failed(TransportError),
     /// The answer is applied.
@@ -225,9 +243,9 @@ impl SyncMachine {
             }
             (_, Event::Due) => self.begin(),
             (State::Preparing, Event::Prepared(outgoing)) => self.send(outgoing),
-            (State::Asking(asked), Event::Answered(framed)) => self.answered(asked, &framed),
+            (State::Asking(asked), Event::Answered(answered)) => self.answered(asked, answered),
             (State::Asking(asked), Event::Failed(error)) => {
-                self.ask = Prepare { send_state: asked.has_state, sign: asked.signed };
+                self.ask = Prepare { send_state: asked.has_state, sign: asked.signed, ahead: None };
                 self.failed(error, asked.signed)
             }
             (State::Applying(asked), Event::Applied(applied)) => self.applied(applied, asked),
@@ -281,12 +299,12 @@ impl SyncMachine {
         Effect::Send(outgoing.body)
     }
 
-    fn answered(&mut self, asked: Asked, framed: &[u8]) -> Effect {
-        self.summary.received_bytes += framed.len() as u64;
-        match frame::unwrap(framed).and_then(|body| Answer::from_bytes(&body)) {
+    fn answered(&mut self, asked: Asked, answered: Answered) -> Effect {
+        self.summary.received_bytes += answered.bytes;
+        match answered.answer {
             Ok(answer) if answer.nonce == asked.nonce => {
                 self.state = State::Applying(asked);
-                Effect::Apply(Box::new(answer))
+                Effect::Apply(answer)
             }
             Err(WireError::NewerVersion(_)) => self.wait_for_person(WaitReason::NeedsUpdate),
             Ok(_) | Err(_) => self.back_off(WaitReason::BadAnswer),

@@ -7,7 +7,7 @@ use super::super::transport::Arrived;
 use super::*;
 use crate::domain::id::StreamId;
 use crate::wire::frame;
-use crate::wire::sync::{Cursor, PackRef};
+use crate::wire::sync::{Cursor, PackRef, StateHash};
 
 /// A store that counts what it is asked and applies anything.
 #[derive(Debug, Default)]
@@ -17,16 +17,30 @@ struct ScriptedStore {
     wiped: AtomicBool,
     kept: Mutex<Vec<u8>>,
     packs: Vec<PackRef>,
+    /// Requests that are out. Whoever applies an answer that says "more" waits for the next, though not for ever.
+    out: Option<Arc<AtomicU32>>,
 }
 
 impl SyncStore for ScriptedStore {
     fn prepare(&self, ask: Prepare) -> Result<Outgoing, StoreFault> {
-        let nonce = self.prepared.fetch_add(1, Ordering::SeqCst);
+        let nonce = ask.ahead.map_or_else(|| self.prepared.fetch_add(1, Ordering::SeqCst), |ahead| ahead.nonce);
         Ok(Outgoing { nonce, body: nonce.to_be_bytes().to_vec(), signed: ask.sign, has_state: ask.send_state })
     }
-    fn apply(&self, _: &Answer) -> Result<Applied, StoreFault> {
-        self.applied.fetch_add(1, Ordering::SeqCst);
-        Ok(Applied { packs: self.packs.clone(), ..Applied::default() })
+    fn ahead(&self, answer: &Answer) -> Result<Option<(Ahead, Vec<u8>)>, StoreFault> {
+        let nonce = self.prepared.fetch_add(1, Ordering::SeqCst);
+        let ahead = Ahead { nonce, state_hash: StateHash([0; 16]) };
+        Ok(answer.more.then(|| (ahead, nonce.to_be_bytes().to_vec())))
+    }
+    fn apply(&self, answer: &Answer) -> Result<Applied, StoreFault> {
+        let before = self.applied.fetch_add(1, Ordering::SeqCst);
+        if let Some(out) = self.out.as_ref().filter(|_| answer.more) {
+            let long = std::time::Instant::now() + Duration::from_secs(5);
+            while out.load(Ordering::SeqCst) < before + 2 {
+                assert!(std::time::Instant::now() < long, "the next request is not out");
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        }
+        Ok(Applied { packs: self.packs.clone(), more: answer.more, progress: answer.more, ..Applied::default() })
     }
     fn apply_pack(&self, _: &[u8]) -> Result<Applied, StoreFault> {
         Ok(Applied::default())
@@ -58,6 +72,9 @@ struct ScriptedTransport {
     lines: Mutex<VecDeque<Duration>>,
     offsets: Mutex<Vec<u64>>,
     stranger: bool,
+    /// Answers until one says that there is no more.
+    pages: AtomicU32,
+    out: Arc<AtomicU32>,
 }
 
 impl ScriptedTransport {
@@ -73,10 +90,13 @@ impl Transport for ScriptedTransport {
     fn sync(&self, body: Vec<u8>) -> super::super::transport::BoxFuture<'_, Result<Vec<u8>, TransportError>> {
         Box::pin(async move {
             self.asked.lock().unwrap().push(Instant::now());
+            self.out.fetch_add(1, Ordering::SeqCst);
             sleep(self.delay).await;
             let next = self.script.lock().unwrap().pop_front().unwrap_or(Ok(()));
             let nonce = u32::from_be_bytes(body.try_into().unwrap());
-            next.map(|()| frame::wrap(&Answer { nonce, ..Answer::default() }.to_bytes(), 3))
+            let more = self.pages.load(Ordering::SeqCst) > 1;
+            self.pages.fetch_sub(u32::from(more), Ordering::SeqCst);
+            next.map(|()| frame::wrap(&Answer { nonce, more, ..Answer::default() }.to_bytes(), 3))
         })
     }
     fn enrol(&self, _: Vec<u8>) -> super::super::transport::BoxFuture<'_, Result<Vec<u8>, TransportError>> {
@@ -158,6 +178,17 @@ async fn rounds_asked_for_together_run_one_after_the_other() {
     tokio::join!(runner.sync_once(), runner.sync_once());
     assert!(gaps(&transport.asked())[0] >= Duration::from_secs(3), "one outstanding request");
     assert_eq!(store.applied.load(Ordering::SeqCst), 2);
+}
+
+#[tokio::test]
+async fn the_next_request_is_out_while_an_answer_is_applied() {
+    let out = Arc::new(AtomicU32::new(0));
+    let store = Arc::new(ScriptedStore { out: Some(out.clone()), ..ScriptedStore::default() });
+    let transport = Arc::new(ScriptedTransport { pages: AtomicU32::new(3), out, ..ScriptedTransport::default() });
+    let runner = Runner::new(store.clone(), transport.clone(), Seeded::new(7), Handle::current(), Pace::default());
+    let summary = runner.sync_once().await;
+    assert_eq!((summary.round_trips, summary.wait), (3, None));
+    assert_eq!((transport.asked().len(), store.applied.load(Ordering::SeqCst)), (3, 3), "each was asked once and applied once");
 }
 
 #[tokio::test(start_paused = true)]

@@ -44,7 +44,7 @@ pub use apply::{Applied, ApplyError};
 pub use meta::Identity;
 pub use observe::{Topic, Watch};
 pub use open::{OpenError, OpenOptions};
-pub use outbox::{Prepare, Prepared};
+pub use outbox::{Ahead, Prepare, Prepared};
 pub use own::{Delivery, DeliveryState, Standing};
 pub use view::{
     CaseDetail, CaseFilter, CaseOrder, CaseRow, EditRow, Hit, HouseholdDetail, HouseholdFilter, HouseholdRow, Names, Page, PageRequest, PageToken, Status,

@@ -17,7 +17,7 @@ use crate::record::RecordKind;
 use crate::wire::batch::{Batch, ChangeItem, Item, Position, Sealing};
 use crate::wire::limits;
 use crate::wire::suite::KeyPair;
-use crate::wire::sync::{Authenticate, Cursor, OutboxHead, Request, SealedBytes, StreamKind, SyncState};
+use crate::wire::sync::{Answer, Authenticate, Cursor, OutboxHead, Request, SealedBytes, StateHash, StreamKind, SyncState};
 
 /// Most bytes of batches in one request: below [`limits::MAX_BODY`] even where nothing compresses.
 const MAX_SENT: usize = 3 << 20;
@@ -29,6 +29,17 @@ pub struct Prepare {
     pub send_state: bool,
     /// The device's signature instead of the token.
     pub sign: bool,
+    /// What was asked already, before the last answer was applied ([`Store::ahead`]). Where it is what would be asked now, it is taken up instead of a new request.
+    pub ahead: Option<Ahead>,
+}
+
+/// A request that went out before the answer to the one before was applied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ahead {
+    /// Its nonce.
+    pub nonce: u32,
+    /// The state that it asks from.
+    pub state_hash: StateHash,
 }
 
 /// A request that is stored and ready to be sent.
@@ -65,7 +76,7 @@ impl Store {
             return Err(StoreError::NotEnrolled);
         }
         let mut touched = super::observe::Touched::default();
-        let (mut request, sent, token, (device, secret)) = self.inner.db.write(|tx| {
+        let (request, sent, token, (device, secret)) = self.inner.db.write(|tx| {
             self.tick(tx)?;
             let mut context = self.context_in(tx)?;
             rebuild::if_ready(tx, &mut context, self.inner.env.as_ref(), false, &mut touched)?;
@@ -73,14 +84,17 @@ impl Store {
             let secret = meta::secret(tx)?;
             self.seal_unsent(tx, &identity)?;
             let renew = meta::get(tx, meta::RENEW)?;
-            let (batches, sent) = if renew == Some(Renew::Copied) { (Vec::new(), Vec::new()) } else { unheld(tx)? };
             let state = state(tx, identity.incarnation)?;
+            let state_hash = state.hash();
             let tell = ask.send_state || renew == Some(Renew::Copied) || meta::get(tx, meta::TELL_STATE)?.unwrap_or(true);
-            let request = Request { nonce: 0, state_hash: state.hash(), state: tell.then_some(state), batches, offers: Vec::new() };
             let token = meta::get(tx, meta::TOKEN)?.filter(|_| !ask.sign);
+            let ahead = ask.ahead.filter(|ahead| ahead.state_hash == state_hash && !tell && token.is_some());
+            // What was sealed meanwhile goes with the request after the one that is out.
+            let (batches, sent) = if renew == Some(Renew::Copied) || ahead.is_some() { (Vec::new(), Vec::new()) } else { unheld(tx)? };
+            let nonce = ahead.map_or_else(|| self.nonce(), |ahead| ahead.nonce);
+            let request = Request { nonce, state_hash, state: tell.then_some(state), batches, offers: Vec::new() };
             Ok::<_, StoreError>((request, sent, token, (identity.device, secret)))
         })?;
-        request.nonce = u32::from_be_bytes(random(self.inner.env.as_ref()));
         let key = KeyPair::from_secret(&secret);
         let how = token.map_or(Authenticate::Sign(device, &key), Authenticate::Token);
         let bytes = request.to_bytes(&how);
@@ -89,6 +103,42 @@ impl Store {
         self.refresh()?;
         self.inner.announcer.announce(touched);
         Ok(Prepared { request, bytes, signed: token.is_none() })
+    }
+
+    /// The request that will follow an answer, while that is not applied yet: it can be out meanwhile. None where the answer brings more than entries, or work of
+    /// this device is on its way: then what follows is known only afterwards.
+    ///
+    /// # Errors
+    /// [`StoreError::NotEnrolled`], or storage.
+    pub fn ahead(&self, answer: &Answer) -> Result<Option<(Ahead, Prepared)>, StoreError> {
+        let Answer { more, need_state, directory, common, outbox, rejections, packs, heads, .. } = answer;
+        let Some(heads) = heads else { return Ok(None) };
+        let entries_only = !need_state && directory.is_none() && common.is_empty() && outbox.is_none() && rejections.is_empty() && packs.is_empty();
+        if !more || !entries_only {
+            return Ok(None);
+        }
+        let asked = self.inner.db.read(|db| {
+            let busy = meta::get(db, meta::RENEW)?.is_some()
+                || db.prepare_cached("SELECT 1 FROM batches WHERE held = 0 AND void = 0")?.exists([])?
+                || db.prepare_cached("SELECT 1 FROM own WHERE status = 0")?.exists([])?;
+            let token = answer.token.or(meta::get(db, meta::TOKEN)?).filter(|_| !busy);
+            let identity = meta::identity(db)?.ok_or(StoreError::NotEnrolled)?;
+            token.map(|token| Ok::<_, StoreError>((state(db, identity.incarnation)?, token))).transpose()
+        })?;
+        let Some((mut state, token)) = asked else { return Ok(None) };
+        for cursor in &mut state.cursors {
+            if let Some(head) = heads.heads.iter().find(|head| head.stream == cursor.stream) {
+                *cursor = *head;
+            }
+        }
+        let ahead = Ahead { nonce: self.nonce(), state_hash: state.hash() };
+        let request = Request { nonce: ahead.nonce, state_hash: ahead.state_hash, state: None, batches: Vec::new(), offers: Vec::new() };
+        let bytes = request.to_bytes(&Authenticate::Token(token));
+        Ok(Some((ahead, Prepared { request, bytes, signed: false })))
+    }
+
+    fn nonce(&self) -> u32 {
+        u32::from_be_bytes(random(self.inner.env.as_ref()))
     }
 
     /// Seals what is unsent. Also before anything is applied: a batch says how far the device had read when its contents were typed, and by that they are judged.

@@ -43,7 +43,7 @@ fn outgoing(nonce: u32, ask: Prepare) -> Event {
 }
 
 fn answer(nonce: u32) -> Event {
-    Event::Answered(frame::wrap(&Answer { nonce, now_ms: 1, ..Answer::default() }.to_bytes(), 3))
+    Event::Answered(Answered::read(&frame::wrap(&Answer { nonce, now_ms: 1, ..Answer::default() }.to_bytes(), 3)))
 }
 
 fn refused(kind: ErrorKind, retry_after_s: Option<u32>) -> Event {
@@ -90,9 +90,9 @@ fn a_lost_answer_is_asked_for_again_as_it_was() {
     assert_eq!(wait(machine.handle(Event::Failed(TransportError::Timeout))).reason, WaitReason::Timeout);
     assert_eq!(ask(&mut machine, 2, Event::Due), Prepare::default());
     machine.handle(refused(ErrorKind::Unauthenticated, None));
-    machine.handle(outgoing(3, Prepare { sign: true, send_state: false }));
+    machine.handle(outgoing(3, Prepare { sign: true, send_state: false, ahead: None }));
     wait(machine.handle(Event::Failed(TransportError::NoNetwork)));
-    assert_eq!(ask(&mut machine, 4, Event::Due), Prepare { sign: true, send_state: false }, "what the lost request had to carry is carried again");
+    assert_eq!(ask(&mut machine, 4, Event::Due), Prepare { sign: true, send_state: false, ahead: None }, "what the lost request had to carry is carried again");
 }
 
 #[test]
@@ -121,7 +121,7 @@ fn the_state_is_sent_when_asked_for_and_only_once() {
     ask(&mut machine, 1, Event::Due);
     machine.handle(answer(1));
     let again = Applied { need_state: true, ..Applied::default() };
-    assert_eq!(ask(&mut machine, 2, Event::Applied(again.clone())), Prepare { send_state: true, sign: false });
+    assert_eq!(ask(&mut machine, 2, Event::Applied(again.clone())), Prepare { send_state: true, sign: false, ahead: None });
     machine.handle(answer(2));
     assert_eq!(wait(machine.handle(Event::Applied(again))).reason, WaitReason::BadAnswer);
 }
@@ -130,7 +130,7 @@ fn the_state_is_sent_when_asked_for_and_only_once() {
 fn an_ended_token_is_answered_by_a_signature_and_then_by_a_person() {
     let mut machine = machine();
     ask(&mut machine, 1, Event::Due);
-    assert_eq!(ask(&mut machine, 2, refused(ErrorKind::Unauthenticated, None)), Prepare { send_state: false, sign: true });
+    assert_eq!(ask(&mut machine, 2, refused(ErrorKind::Unauthenticated, None)), Prepare { send_state: false, sign: true, ahead: None });
     let wait = wait(machine.handle(refused(ErrorKind::Unauthenticated, None)));
     assert_eq!(wait.reason, WaitReason::NotRecognised);
     assert!(wait.ms >= PERSON_WAIT_MS / 2);
@@ -202,7 +202,7 @@ fn a_pack_is_gone_on_with_where_it_broke_off() {
 
     let rest = PackPart { bytes: file[10..].to_vec(), total: Some(file.len() as u64), broke: None, kept: false };
     assert!(matches!(machine.handle(Event::Pack(rest)), Some(Effect::ApplyPack(whole)) if whole == file));
-    assert_eq!(ask(&mut machine, 2, Event::PackApplied(Applied::default())), Prepare { send_state: true, sign: false });
+    assert_eq!(ask(&mut machine, 2, Event::PackApplied(Applied::default())), Prepare { send_state: true, sign: false, ahead: None });
     machine.handle(answer(2));
     let Some(Effect::Finished(summary)) = machine.handle(Event::Applied(Applied::default())) else { panic!("not finished") };
     assert_eq!((summary.packs, summary.round_trips), (1, 4));
@@ -217,7 +217,7 @@ fn a_pack_whose_session_ends_is_gone_on_with_after_signing() {
     machine.handle(Event::Applied(Applied { packs: vec![pack(&file)], ..Applied::default() }));
     let unauthenticated = ErrorBody { kind: ErrorKind::Unauthenticated, reason: String::new(), retry_after_s: None };
     let ended = PackPart { bytes: file[..600].to_vec(), total: Some(1000), broke: Some(TransportError::Refused(unauthenticated)), kept: false };
-    assert_eq!(ask(&mut machine, 2, Event::Pack(ended)), Prepare { send_state: false, sign: true });
+    assert_eq!(ask(&mut machine, 2, Event::Pack(ended)), Prepare { send_state: false, sign: true, ahead: None });
     machine.handle(answer(2));
     let named = Event::Applied(Applied { packs: vec![pack(&file)], ..Applied::default() });
     assert!(matches!(machine.handle(named), Some(Effect::FetchPack(_, 600))));
@@ -335,9 +335,9 @@ fn events() -> impl Strategy<Value = Event> {
     });
     prop_oneof![
         Just(Event::Due),
-        (0..3u32, any::<[bool; 2]>()).prop_map(|(nonce, [sign, send_state])| outgoing(nonce, Prepare { send_state, sign })),
+        (0..3u32, any::<[bool; 2]>()).prop_map(|(nonce, [sign, send_state])| outgoing(nonce, Prepare { send_state, sign, ahead: None })),
         (0..3u32).prop_map(answer),
-        prop::collection::vec(any::<u8>(), 0..20).prop_map(Event::Answered),
+        prop::collection::vec(any::<u8>(), 0..20).prop_map(|framed| Event::Answered(Answered::read(&framed))),
         failures.prop_map(Event::Failed),
         applieds.prop_map(Event::Applied),
         parts.prop_map(Event::Pack),

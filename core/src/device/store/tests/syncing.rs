@@ -121,7 +121,7 @@ fn a_page_that_is_not_proved_changes_nothing() {
         ),
         ("a stream nobody listed", Box::new(|answer| answer.pages.iter_mut().for_each(|page| page.stream = StreamId::from_bytes([77; 16])))),
     ] {
-        let prepared = a.store.prepare(Prepare { send_state: true, sign: true }).unwrap();
+        let prepared = a.store.prepare(Prepare { send_state: true, sign: true, ahead: None }).unwrap();
         let mut answer = town.answer(da, &prepared.bytes, &mut |_| Verdict::Accepted);
         spoil(&mut answer);
         assert!(matches!(a.store.apply(&answer), Err(ApplyError::Unproven(_))), "{name}");
