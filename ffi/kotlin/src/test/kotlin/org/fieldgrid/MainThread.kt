@@ -6,6 +6,7 @@ import java.util.concurrent.Callable
 import java.util.concurrent.ConcurrentLinkedQueue
 import java.util.concurrent.Executors
 import java.util.concurrent.TimeUnit.MILLISECONDS
+import java.util.concurrent.TimeUnit.SECONDS
 import java.util.concurrent.locks.LockSupport
 import kotlin.concurrent.thread
 import kotlin.coroutines.CoroutineContext
@@ -47,6 +48,8 @@ class MainThread : CoroutineDispatcher(), AutoCloseable {
 
     override fun close() {
         thread.shutdown()
+        // Who waited for a piece goes on before the piece is noted.
+        check(thread.awaitTermination(10, SECONDS))
         pauses.close()
     }
 }
