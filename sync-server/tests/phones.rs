@@ -76,7 +76,7 @@ impl Real {
                 let path = town.pack(self.store.token().unwrap().unwrap(), pack.at.stream, pack.sha256).await.unwrap();
                 self.store.apply_pack(&std::fs::read(path).unwrap()).unwrap();
             }
-            ask = Prepare { send_state: applied.need_state, sign: false, ahead: ahead.map(|(ahead, _)| ahead) };
+            ask = Prepare { send_state: applied.need_state, ahead: ahead.map(|(ahead, _)| ahead), ..Prepare::default() };
             if !applied.more && !applied.need_state && applied.packs.is_empty() {
                 return;
             }

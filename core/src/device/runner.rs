@@ -66,8 +66,8 @@ pub trait SyncStore: Send + Sync + std::fmt::Debug + 'static {
 
 impl SyncStore for Store {
     fn prepare(&self, ask: Prepare) -> Result<Outgoing, StoreFault> {
-        let Prepared { request, bytes, signed } = Self::prepare(self, ask)?;
-        Ok(Outgoing { nonce: request.nonce, body: frame::plain(&bytes), signed, has_state: request.state.is_some() })
+        let Prepared { request, bytes, signed, bare } = Self::prepare(self, ask)?;
+        Ok(Outgoing { nonce: request.nonce, body: frame::plain(&bytes), signed, has_state: request.state.is_some(), bare })
     }
 
     fn ahead(&self, answer: &Answer) -> Result<Option<(Ahead, Vec<u8>)>, StoreFault> {

@@ -70,6 +70,8 @@ pub struct Outgoing {
     pub signed: bool,
     /// Whether it carries the state.
     pub has_state: bool,
+    /// Whether batches wait for the session that it opens.
+    pub bare: bool,
 }
 
 /// An answer, read.
@@ -177,6 +179,7 @@ struct Asked {
     nonce: u32,
     signed: bool,
     has_state: bool,
+    bare: bool,
 }
 
 /// The machine.
@@ -245,7 +248,8 @@ impl SyncMachine {
             (State::Preparing, Event::Prepared(outgoing)) => self.send(outgoing),
             (State::Asking(asked), Event::Answered(answered)) => self.answered(asked, answered),
             (State::Asking(asked), Event::Failed(error)) => {
-                self.ask = Prepare { send_state: asked.has_state, sign: asked.signed, ahead: None };
+                // A large signed body may have found no room beside a crowd of strangers' (`docs/sync-protocol.md` §4): a small one does, and brings a token for the rest.
+                self.ask = Prepare { send_state: asked.has_state, sign: asked.signed, bare: asked.signed, ahead: None };
                 self.failed(error, asked.signed)
             }
             (State::Applying(asked), Event::Applied(applied)) => self.applied(applied, asked),
@@ -292,7 +296,7 @@ impl SyncMachine {
     }
 
     fn send(&mut self, outgoing: Outgoing) -> Effect {
-        self.state = State::Asking(Asked { nonce: outgoing.nonce, signed: outgoing.signed, has_state: outgoing.has_state });
+        self.state = State::Asking(Asked { nonce: outgoing.nonce, signed: outgoing.signed, has_state: outgoing.has_state, bare: outgoing.bare });
         self.ask = Prepare::default();
         self.summary.round_trips += 1;
         self.summary.sent_bytes += outgoing.body.len() as u64;
@@ -331,7 +335,7 @@ impl SyncMachine {
         if applied.packs.iter().any(|pack| pack.size > MAX_PACK) {
             return self.back_off(WaitReason::BadAnswer);
         }
-        let more = applied.more || !applied.packs.is_empty();
+        let more = applied.more || asked.bare || !applied.packs.is_empty();
         self.packs = applied.packs.into();
         self.rebuilds = self.rebuilds.saturating_add(u32::from(applied.rebuilt));
         if more && applied.rebuilt && self.rebuilds > 1 {

@@ -5,6 +5,7 @@ use std::net::TcpStream;
 use std::time::Duration;
 
 use fieldgrid_core::device::Device;
+use fieldgrid_core::device::sync::WaitReason;
 use fieldgrid_core::domain::action::Fields;
 use fieldgrid_core::domain::id::Hash;
 use fieldgrid_core::wire::enrol::Invite;
@@ -66,10 +67,13 @@ async fn a_crowd_of_strangers_that_trickle_keeps_no_phone_out() {
     lines(&run(data.path(), &["import-divisions", "--builtin", "hanzhong"]));
     lines(&run(data.path(), &["grids", "create", "610702001001", "--count", "1"]));
     let server = Server::start(data.path(), &["--body-memory", "32"]);
-    let with_session = phone(&data, 1);
-    with_session.enrol(&invite(&data, &server)).await.unwrap();
+    let (with_session, without) = (phone(&data, 1), phone(&data, 2));
+    for device in [&with_session, &without] {
+        device.enrol(&invite(&data, &server)).await.unwrap();
+    }
     assert_eq!(with_session.sync_now().await.unwrap().wait, None);
     work(&with_session);
+    work(&without);
 
     // More than all of the memory, in the largest bodies and in small ones: signed as it seems, compressed, and by a token that nobody gave out.
     let request = Request { nonce: 1, state_hash: StateHash([0; 16]), state: None, batches: Vec::new(), offers: Vec::new() };
@@ -92,8 +96,14 @@ async fn a_crowd_of_strangers_that_trickle_keeps_no_phone_out() {
     assert!((4.0..=8.0).contains(&(strangers / f64::from(1 << 20))), "{strangers} bytes for strangers");
     assert_eq!(metric(&server, "fieldgrid_body_memory_bytes{of=\"bodies\"}"), strangers, "and nothing for the rest of the crowd");
 
-    // Who joins just now has little to send, and gets in as well.
-    let joined = phone(&data, 2);
+    // Who has a session to open is told to come back with all his work, comes with nothing, and then with all of it.
+    let turned_away = without.sync_now().await.unwrap();
+    assert_eq!(turned_away.wait.map(|wait| wait.reason), Some(WaitReason::ServerBusy), "{turned_away:?}");
+    let opened = without.sync_now().await.unwrap();
+    assert_eq!((opened.wait, opened.refused), (None, 0), "{opened:?}");
+    assert!(opened.receipts > 0);
+    // And who joins just now.
+    let joined = phone(&data, 3);
     joined.enrol(&invite(&data, &server)).await.unwrap();
     assert_eq!(joined.sync_now().await.unwrap().wait, None);
     drop(crowd);

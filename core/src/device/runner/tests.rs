@@ -24,7 +24,7 @@ struct ScriptedStore {
 impl SyncStore for ScriptedStore {
     fn prepare(&self, ask: Prepare) -> Result<Outgoing, StoreFault> {
         let nonce = ask.ahead.map_or_else(|| self.prepared.fetch_add(1, Ordering::SeqCst), |ahead| ahead.nonce);
-        Ok(Outgoing { nonce, body: nonce.to_be_bytes().to_vec(), signed: ask.sign, has_state: ask.send_state })
+        Ok(Outgoing { nonce, body: nonce.to_be_bytes().to_vec(), signed: ask.sign, has_state: ask.send_state, bare: ask.bare })
     }
     fn ahead(&self, answer: &Answer) -> Result<Option<(Ahead, Vec<u8>)>, StoreFault> {
         let nonce = self.prepared.fetch_add(1, Ordering::SeqCst);

@@ -29,6 +29,8 @@ pub struct Prepare {
     pub send_state: bool,
     /// The device's signature instead of the token.
     pub sign: bool,
+    /// Where it is signed, no batches: it only opens a session.
+    pub bare: bool,
     /// What was asked already, before the last answer was applied ([`Store::ahead`]). Where it is what would be asked now, it is taken up instead of a new request.
     pub ahead: Option<Ahead>,
 }
@@ -51,6 +53,8 @@ pub struct Prepared {
     pub bytes: Vec<u8>,
     /// Whether it is signed: it is also without being asked for, when there is no token.
     pub signed: bool,
+    /// Whether batches wait for the session that it opens.
+    pub bare: bool,
 }
 
 /// The one request whose answer may be applied. In memory only: after a restart nothing is outstanding.
@@ -76,7 +80,7 @@ impl Store {
             return Err(StoreError::NotEnrolled);
         }
         let mut touched = super::observe::Touched::default();
-        let (request, sent, token, (device, secret)) = self.inner.db.write(|tx| {
+        let (request, sent, token, bare, (device, secret)) = self.inner.db.write(|tx| {
             self.tick(tx)?;
             let mut context = self.context_in(tx)?;
             rebuild::if_ready(tx, &mut context, self.inner.env.as_ref(), false, &mut touched)?;
@@ -89,11 +93,15 @@ impl Store {
             let tell = ask.send_state || renew == Some(Renew::Copied) || meta::get(tx, meta::TELL_STATE)?.unwrap_or(true);
             let token = meta::get(tx, meta::TOKEN)?.filter(|_| !ask.sign);
             let ahead = ask.ahead.filter(|ahead| ahead.state_hash == state_hash && !tell && token.is_some());
+            let (mut batches, mut sent) = if renew == Some(Renew::Copied) { (Vec::new(), Vec::new()) } else { unheld(tx)? };
+            let bare = ask.bare && token.is_none() && !sent.is_empty();
             // What was sealed meanwhile goes with the request after the one that is out.
-            let (batches, sent) = if renew == Some(Renew::Copied) || ahead.is_some() { (Vec::new(), Vec::new()) } else { unheld(tx)? };
+            if bare || ahead.is_some() {
+                (batches, sent) = (Vec::new(), Vec::new());
+            }
             let nonce = ahead.map_or_else(|| self.nonce(), |ahead| ahead.nonce);
             let request = Request { nonce, state_hash, state: tell.then_some(state), batches, offers: Vec::new() };
-            Ok::<_, StoreError>((request, sent, token, (identity.device, secret)))
+            Ok::<_, StoreError>((request, sent, token, bare, (identity.device, secret)))
         })?;
         let key = KeyPair::from_secret(&secret);
         let how = token.map_or(Authenticate::Sign(device, &key), Authenticate::Token);
@@ -102,7 +110,7 @@ impl Store {
         drop(outstanding);
         self.refresh()?;
         self.inner.announcer.announce(touched);
-        Ok(Prepared { request, bytes, signed: token.is_none() })
+        Ok(Prepared { request, bytes, signed: token.is_none(), bare })
     }
 
     /// The request that will follow an answer, while that is not applied yet: it can be out meanwhile. None where the answer brings more than entries, or work of
@@ -134,7 +142,7 @@ impl Store {
         let ahead = Ahead { nonce: self.nonce(), state_hash: state.hash() };
         let request = Request { nonce: ahead.nonce, state_hash: ahead.state_hash, state: None, batches: Vec::new(), offers: Vec::new() };
         let bytes = request.to_bytes(&Authenticate::Token(token));
-        Ok(Some((ahead, Prepared { request, bytes, signed: false })))
+        Ok(Some((ahead, Prepared { request, bytes, signed: false, bare: false })))
     }
 
     fn nonce(&self) -> u32 {

@@ -39,7 +39,7 @@ fn machine() -> SyncMachine {
 }
 
 fn outgoing(nonce: u32, ask: Prepare) -> Event {
-    Event::Prepared(Outgoing { nonce, body: vec![7; 50], signed: ask.sign, has_state: ask.send_state })
+    Event::Prepared(Outgoing { nonce, body: vec![7; 50], signed: ask.sign, has_state: ask.send_state, bare: ask.bare })
 }
 
 fn answer(nonce: u32) -> Event {
@@ -90,9 +90,23 @@ fn a_lost_answer_is_asked_for_again_as_it_was() {
     assert_eq!(wait(machine.handle(Event::Failed(TransportError::Timeout))).reason, WaitReason::Timeout);
     assert_eq!(ask(&mut machine, 2, Event::Due), Prepare::default());
     machine.handle(refused(ErrorKind::Unauthenticated, None));
-    machine.handle(outgoing(3, Prepare { sign: true, send_state: false, ahead: None }));
+    machine.handle(outgoing(3, Prepare { sign: true, ..Prepare::default() }));
     wait(machine.handle(Event::Failed(TransportError::NoNetwork)));
-    assert_eq!(ask(&mut machine, 4, Event::Due), Prepare { sign: true, send_state: false, ahead: None }, "what the lost request had to carry is carried again");
+    let again = ask(&mut machine, 4, Event::Due);
+    assert!(again.sign && !again.send_state, "what the lost request had to carry is carried again");
+}
+
+#[test]
+fn a_signed_request_that_found_no_room_opens_a_session_first_and_sends_then() {
+    let mut machine = machine();
+    ask(&mut machine, 1, Event::Due);
+    assert!(!ask(&mut machine, 2, refused(ErrorKind::Unauthenticated, None)).bare, "one round trip is enough where there is room");
+    assert_eq!(wait(machine.handle(refused(ErrorKind::Busy, Some(5)))).reason, WaitReason::ServerBusy);
+    assert_eq!(ask(&mut machine, 3, Event::Due), Prepare { sign: true, bare: true, ..Prepare::default() });
+    machine.handle(answer(3));
+    assert_eq!(ask(&mut machine, 4, Event::Applied(Applied::default())), Prepare::default(), "by the token, with the batches");
+    machine.handle(answer(4));
+    assert!(matches!(machine.handle(Event::Applied(progress())), Some(Effect::Finished(_))));
 }
 
 #[test]
@@ -121,7 +135,7 @@ fn the_state_is_sent_when_asked_for_and_only_once() {
     ask(&mut machine, 1, Event::Due);
     machine.handle(answer(1));
     let again = Applied { need_state: true, ..Applied::default() };
-    assert_eq!(ask(&mut machine, 2, Event::Applied(again.clone())), Prepare { send_state: true, sign: false, ahead: None });
+    assert_eq!(ask(&mut machine, 2, Event::Applied(again.clone())), Prepare { send_state: true, ..Prepare::default() });
     machine.handle(answer(2));
     assert_eq!(wait(machine.handle(Event::Applied(again))).reason, WaitReason::BadAnswer);
 }
@@ -130,7 +144,7 @@ fn the_state_is_sent_when_asked_for_and_only_once() {
 fn an_ended_token_is_answered_by_a_signature_and_then_by_a_person() {
     let mut machine = machine();
     ask(&mut machine, 1, Event::Due);
-    assert_eq!(ask(&mut machine, 2, refused(ErrorKind::Unauthenticated, None)), Prepare { send_state: false, sign: true, ahead: None });
+    assert_eq!(ask(&mut machine, 2, refused(ErrorKind::Unauthenticated, None)), Prepare { sign: true, ..Prepare::default() });
     let wait = wait(machine.handle(refused(ErrorKind::Unauthenticated, None)));
     assert_eq!(wait.reason, WaitReason::NotRecognised);
     assert!(wait.ms >= PERSON_WAIT_MS / 2);
@@ -202,7 +216,7 @@ fn a_pack_is_gone_on_with_where_it_broke_off() {
 
     let rest = PackPart { bytes: file[10..].to_vec(), total: Some(file.len() as u64), broke: None, kept: false };
     assert!(matches!(machine.handle(Event::Pack(rest)), Some(Effect::ApplyPack(whole)) if whole == file));
-    assert_eq!(ask(&mut machine, 2, Event::PackApplied(Applied::default())), Prepare { send_state: true, sign: false, ahead: None });
+    assert_eq!(ask(&mut machine, 2, Event::PackApplied(Applied::default())), Prepare { send_state: true, ..Prepare::default() });
     machine.handle(answer(2));
     let Some(Effect::Finished(summary)) = machine.handle(Event::Applied(Applied::default())) else { panic!("not finished") };
     assert_eq!((summary.packs, summary.round_trips), (1, 4));
@@ -217,7 +231,7 @@ fn a_pack_whose_session_ends_is_gone_on_with_after_signing() {
     machine.handle(Event::Applied(Applied { packs: vec![pack(&file)], ..Applied::default() }));
     let unauthenticated = ErrorBody { kind: ErrorKind::Unauthenticated, reason: String::new(), retry_after_s: None };
     let ended = PackPart { bytes: file[..600].to_vec(), total: Some(1000), broke: Some(TransportError::Refused(unauthenticated)), kept: false };
-    assert_eq!(ask(&mut machine, 2, Event::Pack(ended)), Prepare { send_state: false, sign: true, ahead: None });
+    assert_eq!(ask(&mut machine, 2, Event::Pack(ended)), Prepare { sign: true, ..Prepare::default() });
     machine.handle(answer(2));
     let named = Event::Applied(Applied { packs: vec![pack(&file)], ..Applied::default() });
     assert!(matches!(machine.handle(named), Some(Effect::FetchPack(_, 600))));
@@ -335,7 +349,7 @@ fn events() -> impl Strategy<Value = Event> {
     });
     prop_oneof![
         Just(Event::Due),
-        (0..3u32, any::<[bool; 2]>()).prop_map(|(nonce, [sign, send_state])| outgoing(nonce, Prepare { send_state, sign, ahead: None })),
+        (0..3u32, any::<[bool; 3]>()).prop_map(|(nonce, [sign, send_state, bare])| outgoing(nonce, Prepare { send_state, sign, bare, ahead: None })),
         (0..3u32).prop_map(answer),
         prop::collection::vec(any::<u8>(), 0..20).prop_map(|framed| Event::Answered(Answered::read(&framed))),
         failures.prop_map(Event::Failed),

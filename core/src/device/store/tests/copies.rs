@@ -88,7 +88,7 @@ fn a_restored_server_is_met_by_a_phone_ahead_of_it() {
     // The restored server has gone on numbering.
     b.set(saved.doc, "tenure", "租住");
     town.sync(&b, db);
-    let prepared = a.store.prepare(Prepare { send_state: true, sign: true, ahead: None }).unwrap();
+    let prepared = a.store.prepare(Prepare { send_state: true, sign: true, ..Prepare::default() }).unwrap();
     let answer = town.answer(da, &prepared.bytes, &mut |_| Verdict::Accepted);
     assert!(!answer.common.is_empty());
     a.store.apply(&answer).unwrap();
@@ -119,7 +119,7 @@ fn what_a_backup_covers_is_not_kept_twice_and_is_read_whole_if_it_comes_again() 
     town.devices.get_mut(&da).unwrap().reads.retain(|info| info.id != grid.id);
     town.sync(&a, da);
     town.devices.get_mut(&da).unwrap().reads.push(grid);
-    let prepared = a.store.prepare(Prepare { send_state: true, sign: false, ahead: None }).unwrap();
+    let prepared = a.store.prepare(Prepare { send_state: true, ..Prepare::default() }).unwrap();
     let answer = town.answer(da, &prepared.bytes, &mut |_| Verdict::Accepted);
     assert!(matches!(a.store.apply(&answer), Err(ApplyError::Unproven(_))));
     town.sync(&a, da);

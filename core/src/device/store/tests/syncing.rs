@@ -46,6 +46,23 @@ fn an_idle_request_is_answered_without_the_state() {
 }
 
 #[test]
+fn a_bare_request_opens_a_session_and_leaves_the_batches_for_it() {
+    let (mut town, (a, da), _) = pair();
+    let bare = Prepare { sign: true, bare: true, ..Prepare::default() };
+    let nothing = a.store.prepare(bare).unwrap();
+    assert!(nothing.signed && !nothing.bare, "nothing waits for it");
+    let (saved, _) = a.household("民主街5号", "张三", "13812348000");
+    let first = a.store.prepare(bare).unwrap();
+    assert_eq!((first.request.batches.len(), first.signed, first.bare), (0, true, true));
+    let answer = town.answer(da, &first.bytes, &mut |_| Verdict::Accepted);
+    a.store.apply(&answer).unwrap();
+    let then = a.store.prepare(Prepare { bare: true, ..Prepare::default() }).unwrap();
+    assert_eq!((then.request.batches.len(), then.signed, then.bare), (1, false, false));
+    town.sync(&a, da);
+    assert_eq!(delivery(&a, saved.doc), DeliveryState::Received);
+}
+
+#[test]
 fn a_lost_answer_is_asked_again_and_nothing_is_doubled() {
     let (mut town, (a, da), (b, db)) = pair();
     let (saved, _) = a.household("民主街5号", "张三", "13812348000");
@@ -121,7 +138,7 @@ fn a_page_that_is_not_proved_changes_nothing() {
         ),
         ("a stream nobody listed", Box::new(|answer| answer.pages.iter_mut().for_each(|page| page.stream = StreamId::from_bytes([77; 16])))),
     ] {
-        let prepared = a.store.prepare(Prepare { send_state: true, sign: true, ahead: None }).unwrap();
+        let prepared = a.store.prepare(Prepare { send_state: true, sign: true, ..Prepare::default() }).unwrap();
         let mut answer = town.answer(da, &prepared.bytes, &mut |_| Verdict::Accepted);
         spoil(&mut answer);
         assert!(matches!(a.store.apply(&answer), Err(ApplyError::Unproven(_))), "{name}");

@@ -297,7 +297,7 @@ impl Town {
             all.purged += applied.purged;
             all.wiped |= applied.wiped;
             all.server_outdated = applied.server_outdated;
-            ask = Prepare { send_state: applied.need_state, sign: false, ahead: None };
+            ask = Prepare { send_state: applied.need_state, ..Prepare::default() };
             if !applied.more && !applied.need_state {
                 return all;
             }
