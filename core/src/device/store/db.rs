@@ -21,6 +21,9 @@ const BUSY: Duration = Duration::from_secs(5);
 /// Statements kept prepared on each connection.
 const STATEMENTS: usize = 128;
 
+/// Bytes of the WAL's file that are kept when it starts again.
+const WAL_KEPT: u32 = 16 << 20;
+
 /// What proves that a page is as it was written. The file does not say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Mac {
@@ -159,6 +162,8 @@ pub(super) fn connect(path: &Path, key: &[u8; 32], mac: Mac, flags: OpenFlags) -
 /// Makes an opened connection the one that writes. Changes the file, so it comes after every check.
 pub(super) fn make_writer(connection: &Connection) -> Result<(), rusqlite::Error> {
     connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
+    // A reader that stays lets the WAL grow past its 4 MB; without a limit the file would keep that size for good.
+    connection.query_row(&format!("PRAGMA journal_size_limit = {WAL_KEPT}"), [], |_| Ok(()))?;
     connection.execute_batch("PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 1000;")
 }
 

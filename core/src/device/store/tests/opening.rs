@@ -3,8 +3,8 @@
 use std::fs;
 
 use super::*;
-use crate::device::store::OpenError;
 use crate::device::store::db::Mac;
+use crate::device::store::{OpenError, StoreError};
 
 fn files(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).map(|path| (path.clone(), fs::read(path).unwrap())).collect()
@@ -164,4 +164,30 @@ fn an_opening_cut_short_is_gone_on_with() {
     store.incarnation().unwrap();
     store.key_pair().unwrap();
     assert!(!store.status().unwrap().copied);
+}
+
+#[test]
+fn the_log_does_not_keep_the_size_that_a_reader_who_stayed_made_it_grow_to() {
+    let phone = Phone::new(9);
+    let db = &phone.store.inner.db;
+    let log = || fs::metadata(phone.path().with_extension("db-wal")).unwrap().len();
+    let write = |bytes: u32| {
+        db.write(|tx| {
+            tx.execute_batch("CREATE TABLE IF NOT EXISTS filler (body BLOB)")?;
+            tx.execute("INSERT INTO filler VALUES (zeroblob(?1))", [bytes])?;
+            Ok::<_, StoreError>(())
+        })
+        .unwrap();
+    };
+    db.read(|reader| {
+        reader.query_row("SELECT count(*) FROM own", [], |row| row.get::<_, i64>(0))?;
+        write(20 << 20);
+        Ok::<_, StoreError>(())
+    })
+    .unwrap();
+    assert!(log() > 20 << 20);
+    // One finds the reader gone and moves the log into the file, the next begins it anew.
+    write(1);
+    write(1);
+    assert!(log() <= 16 << 20, "{} bytes", log());
 }

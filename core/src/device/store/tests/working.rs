@@ -299,6 +299,15 @@ fn plan(phone: &Phone, sql: &str, values: impl IntoIterator<Item: rusqlite::ToSq
 }
 
 #[test]
+fn own_edits_are_found_by_indexes() {
+    let phone = member(13);
+    for (sql, values) in [(query::edited(true), vec![[7; 16]]), (query::edited(false), vec![])] {
+        let plan = plan(&phone, &sql, values);
+        assert!(plan.iter().any(|step| step.contains("INDEX")), "{sql}: {plan:?}");
+    }
+}
+
+#[test]
 fn the_status_is_counted_by_indexes() {
     let phone = member(13);
     for sql in query::counted() {
