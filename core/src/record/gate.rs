@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, HashSet};
 use automerge::{Automerge, ChangeHash, ReadDoc};
 
 use super::chunk::{Chunk, Op};
-use super::genesis::Container;
+use super::genesis::{self, Container};
 use super::put::{Meaning, Put};
 use super::{ChangeInfo, Command, MANY_ACTIONS, Record, RecordKind, guarded, limits, reader, writer};
 use crate::domain::household::HouseholdEdit;
@@ -85,6 +85,37 @@ pub fn inspect(raw: &[u8]) -> Result<ChangeInfo, GateError> {
 pub fn actions(raw: &[u8]) -> Vec<ActionId> {
     let puts = Chunk::read(raw).and_then(|chunk| puts(RecordKind::Case, &chunk)).unwrap_or_default();
     puts.iter().filter(|put| put.container == Container::Actions).filter_map(|put| put.key.parse().ok()).collect()
+}
+
+/// Whether changes that this device wrote itself surely go into a record of a kind and these changes, told without making it: each is the next of its author,
+/// and all that it depends on is there.
+#[must_use]
+pub fn follow(kind: RecordKind, held: &[&[u8]], fresh: &[&[u8]]) -> bool {
+    let Some(genesis) = genesis::document(kind) else {
+        return false;
+    };
+    let mut known: HashSet<Hash> = genesis.get_heads().iter().map(|head| Hash(head.0)).collect();
+    let mut last: BTreeMap<Incarnation, u64> = BTreeMap::new();
+    let infos = |raws: &[&[u8]]| raws.iter().map(|raw| inspect(raw).ok()).collect::<Option<Vec<_>>>();
+    let (Some(held), Some(fresh)) = (infos(held), infos(fresh)) else {
+        return false;
+    };
+    for info in &held {
+        known.insert(info.hash);
+        if let Some(actor) = info.actor {
+            let last = last.entry(actor).or_default();
+            *last = info.seq.max(*last);
+        }
+    }
+    fresh.iter().all(|info| {
+        let Some(last) = info.actor.map(|actor| last.entry(actor).or_default()) else {
+            return false;
+        };
+        let next = info.seq == *last + 1 && info.deps.iter().all(|dep| known.contains(dep));
+        *last = info.seq;
+        known.insert(info.hash);
+        next
+    })
 }
 
 /// Lets a raw change of `actor` into a copy of `record`, or says why not. `record` is untouched; a panic inside Automerge is an error.

@@ -219,6 +219,33 @@ fn a_fork_of_an_actor_is_unreadable_and_names_the_change() {
 }
 
 #[test]
+fn what_surely_follows_is_told_from_the_changes_alone() {
+    let (mut mine, first) = household();
+    let mut theirs = Record::load(RecordKind::Household, [first.raw.as_slice()]).unwrap();
+    let second = mine.write(phone(1), &set("room", "302"), AT).unwrap();
+    let third = mine.write(phone(1), &set("phone", "12011111111"), AT).unwrap();
+    let beside = theirs.write(phone(2), &set("note", "门口有狗"), AT).unwrap();
+    let twin = theirs.write(phone(1), &set("room", "303"), AT).unwrap();
+    let on_twin = theirs.write(phone(3), &set("room", "304"), AT).unwrap();
+
+    let follow = |held: &[&Change], fresh: &[&Change]| {
+        let [held, fresh] = [held, fresh].map(|changes| changes.iter().map(|change| change.raw.as_slice()).collect::<Vec<_>>());
+        let said = gate::follow(RecordKind::Household, &held, &fresh);
+        let goes_in = Record::load(RecordKind::Household, held.into_iter().chain(fresh)).is_ok();
+        assert!(goes_in || !said, "what follows goes in");
+        said
+    };
+    assert!(follow(&[], &[&first, &second, &third]));
+    assert!(follow(&[&first, &beside, &second], &[&third]));
+    assert!(!follow(&[&first], &[&third]), "one in the middle is missing");
+    assert!(!follow(&[], &[&second]), "so is the first");
+    assert!(!follow(&[&first, &second], &[&second]), "it is there");
+    assert!(!follow(&[&first, &beside, &second], &[&twin]), "its place in its author's sequence is taken");
+    assert!(!follow(&[&first, &beside, &second], &[&on_twin]));
+    assert!(!follow(&[], &[&Change { hash: first.hash, raw: first.raw[..40].to_vec() }]));
+}
+
+#[test]
 fn who_lags_behind_goes_on_and_reads_on() {
     let (mut record, _) = household();
     let (mut two, mut three) = (record.clone(), record.clone());

@@ -6,6 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
@@ -21,7 +22,11 @@ const BUSY: Duration = Duration::from_secs(5);
 /// Statements kept prepared on each connection.
 const STATEMENTS: usize = 128;
 
-/// Bytes of the WAL's file that are kept when it starts again.
+/// Pages in the WAL from which on they are moved into the file, aside from who writes.
+const WAL_MOVED: i64 = 1000;
+/// Pages in the WAL at which who writes moves them himself: whoever never pauses would let it grow for ever.
+const WAL_LIMIT: u32 = 4000;
+/// Bytes of the WAL's file that are kept when it starts again. Without a limit it would keep for good what a reader that stayed let it grow to.
 const WAL_KEPT: u32 = 16 << 20;
 
 /// What proves that a page is as it was written. The file does not say.
@@ -42,6 +47,8 @@ pub(super) struct Database {
     writer: Mutex<Connection>,
     readers: Mutex<Vec<Connection>>,
     waiting: AtomicUsize,
+    /// Moves the WAL into the file.
+    mover: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl std::fmt::Debug for Database {
@@ -52,7 +59,15 @@ impl std::fmt::Debug for Database {
 
 impl Database {
     pub(super) fn new(path: &Path, key: &[u8; 32], mac: Mac, writer: Connection) -> Self {
-        Self { path: path.to_owned(), key: Zeroizing::new(*key), mac, writer: Mutex::new(writer), readers: Mutex::default(), waiting: AtomicUsize::new(0) }
+        Self {
+            path: path.to_owned(),
+            key: Zeroizing::new(*key),
+            mac,
+            writer: Mutex::new(writer),
+            readers: Mutex::default(),
+            waiting: AtomicUsize::new(0),
+            mover: Mutex::default(),
+        }
     }
 
     /// Reads at one moment of the store: every query in `f` sees the same.
@@ -92,7 +107,22 @@ impl Database {
         let tx = writer.transaction_with_behavior(TransactionBehavior::Immediate).map_err(StoreError::from)?;
         let result = f(&tx)?;
         tx.commit().map_err(StoreError::from)?;
+        self.move_aside(&writer);
         Ok(result)
+    }
+
+    /// Begins to move the WAL into the file where it has become long. Who saves does not wait for it: by SQLite's own choice every hundredth save wrote 4 MB more.
+    fn move_aside(&self, writer: &Connection) {
+        let pages = |row: &rusqlite::Row<'_>| Ok(row.get::<_, i64>(1)? - row.get::<_, i64>(2)?);
+        let waiting = writer.prepare_cached("PRAGMA wal_checkpoint(NOOP)").and_then(|mut noop| noop.query_row([], pages)).unwrap_or_default();
+        let mut mover = lock(&self.mover);
+        if waiting < WAL_MOVED || mover.as_ref().is_some_and(|mover| !mover.is_finished()) {
+            return;
+        }
+        // Where no connection or no thread is to be had, the WAL grows to its limit.
+        let Ok(connection) = self.reader() else { return };
+        let work = move || drop(connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())));
+        *mover = std::thread::Builder::new().name("fieldgrid-wal".to_owned()).spawn(work).ok();
     }
 
     /// Whether another writer waits.
@@ -114,6 +144,8 @@ impl Database {
     pub(super) fn truncate_wal(&self) -> Result<(), StoreError> {
         lock(&self.readers).clear();
         let writer = lock(&self.writer);
+        // SQLite does not wait for another who moves the WAL.
+        self.moved();
         writer.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
         Ok(())
     }
@@ -129,10 +161,24 @@ impl Database {
         f(&self.reader()?)
     }
 
+    /// Waits until nobody moves the WAL.
+    fn moved(&self) {
+        if let Some(mover) = lock(&self.mover).take() {
+            let _ = mover.join();
+        }
+    }
+
     fn reader(&self) -> Result<Connection, StoreError> {
         let connection = connect(&self.path, &self.key, self.mac, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         connection.pragma_update(None, "query_only", true)?;
         Ok(connection)
+    }
+}
+
+impl Drop for Database {
+    fn drop(&mut self) {
+        // Who closes last moves what is left and removes the WAL; a connection that outlived the store would leave it there.
+        self.moved();
     }
 }
 
@@ -162,9 +208,8 @@ pub(super) fn connect(path: &Path, key: &[u8; 32], mac: Mac, flags: OpenFlags) -
 /// Makes an opened connection the one that writes. Changes the file, so it comes after every check.
 pub(super) fn make_writer(connection: &Connection) -> Result<(), rusqlite::Error> {
     connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
-    // A reader that stays lets the WAL grow past its 4 MB; without a limit the file would keep that size for good.
     connection.query_row(&format!("PRAGMA journal_size_limit = {WAL_KEPT}"), [], |_| Ok(()))?;
-    connection.execute_batch("PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 1000;")
+    connection.execute_batch(&format!("PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = {WAL_LIMIT};"))
 }
 
 pub(super) fn code(error: &rusqlite::Error) -> Option<ErrorCode> {

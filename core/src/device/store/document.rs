@@ -1,66 +1,57 @@
 //! A record as the store holds it: the confirmed base, and over it what this device wrote and nobody has confirmed yet.
 
+use std::borrow::Cow;
+use std::cell::OnceCell;
+use std::collections::HashSet;
+
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::own::{self, OwnRow, Redos, Standing};
 use super::{StoreError, meta};
 use crate::domain::id::{DocId, Hash};
-use crate::record::{Record, RecordError, RecordKind};
+use crate::record::{Record, RecordError, RecordKind, gate};
 use crate::wire::batch::change_hash;
 
-/// A record, loaded for merging or writing.
+/// A record, read for merging or writing.
 pub(super) struct Document {
     pub(super) n: i64,
     pub(super) id: DocId,
     pub(super) kind: RecordKind,
-    /// The confirmed base; `None` when this version cannot read it.
-    base: Option<Record>,
+    /// The confirmed base, or why this version cannot read it. Made when it is first needed: that is most of what handling a record costs.
+    base: OnceCell<Result<Record, RecordError>>,
     changes: Vec<u8>,
     count: u32,
     redos: Redos,
     aside: Vec<u8>,
     parked: Option<String>,
     overlay: Vec<OwnRow>,
+    /// What streams brought and is not in the base yet.
+    arrived: Vec<Arrived>,
     dirty: bool,
     /// What the record says is another than what its projections show.
     changed: bool,
 }
 
-/// What became of a change that a stream brought.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Confirmed {
-    /// It was there.
-    Already,
-    /// It is in the base now.
-    Taken,
-    /// It did not go in; kept aside, the record is parked.
-    Aside,
+/// A confirmed change, on its way into the base.
+struct Arrived {
+    raw: Vec<u8>,
+    hash: Hash,
+    edit: Option<Hash>,
+    /// It was in the overlay, so it says nothing new.
+    own: bool,
 }
 
 impl Document {
-    /// Loads a record; `None` when there is none of that id.
+    /// Reads a record; `None` when there is none of that id.
     pub(super) fn find(db: &Connection, id: DocId) -> Result<Option<Self>, StoreError> {
         let found = db
             .prepare_cached("SELECT n, kind, changes, edits, aside, parked FROM documents WHERE doc = ?1")?
             .query_row([id.as_bytes()], |row| {
-                let redos: Option<Vec<u8>> = row.get(3)?;
-                Ok((
-                    Self {
-                        n: row.get(0)?,
-                        id,
-                        kind: RecordKind::from_code(row.get(1)?),
-                        base: None,
-                        changes: row.get(2)?,
-                        count: 0,
-                        redos: Redos::default(),
-                        aside: row.get::<_, Option<Vec<u8>>>(4)?.unwrap_or_default(),
-                        parked: row.get(5)?,
-                        overlay: Vec::new(),
-                        dirty: false,
-                        changed: false,
-                    },
-                    redos,
-                ))
+                let mut document = Self::bare(row.get(0)?, id, RecordKind::from_code(row.get(1)?));
+                document.changes = row.get(2)?;
+                document.aside = row.get::<_, Option<Vec<u8>>>(4)?.unwrap_or_default();
+                document.parked = row.get(5)?;
+                Ok((document, row.get::<_, Option<Vec<u8>>>(3)?))
             })
             .optional()?;
         let Some((mut document, redos)) = found else {
@@ -69,15 +60,7 @@ impl Document {
         if let Some(redos) = redos {
             document.redos = meta::decode(&redos)?;
         }
-        let confirmed = chunks(&document.changes)?;
-        document.count = u32::try_from(confirmed.len()).unwrap_or(u32::MAX);
-        document.base = match Record::load(document.kind, confirmed) {
-            Ok(record) => Some(record),
-            Err(error) => {
-                document.parked = Some(error.to_string());
-                None
-            }
-        };
+        document.count = u32::try_from(chunks(&document.changes)?.len()).unwrap_or(u32::MAX);
         document.overlay = db
             .prepare_cached(&format!("SELECT {} FROM own WHERE doc = ?1 AND raw IS NOT NULL ORDER BY n", own::COLUMNS))?
             .query_map([id.as_bytes()], OwnRow::read)?
@@ -85,61 +68,95 @@ impl Document {
         Ok(Some(document))
     }
 
-    /// Loads a record, or begins it.
+    /// Reads a record, or begins it.
     pub(super) fn open(db: &Connection, id: DocId, kind: RecordKind) -> Result<Self, StoreError> {
         if let Some(document) = Self::find(db, id)? {
             return Ok(document);
         }
         db.prepare_cached("INSERT INTO documents (doc, kind) VALUES (?1, ?2)")?.execute(params![id.as_bytes(), kind.code()])?;
-        let (base, parked) = match Record::new(kind) {
-            Ok(record) => (Some(record), None),
-            Err(error) => (None, Some(error.to_string())),
-        };
-        Ok(Self {
-            n: db.last_insert_rowid(),
-            id,
-            kind,
-            base,
-            changes: Vec::new(),
-            count: 0,
-            redos: Redos::default(),
-            aside: Vec::new(),
-            parked,
-            overlay: Vec::new(),
-            dirty: false,
-            changed: false,
-        })
+        Ok(Self::bare(db.last_insert_rowid(), id, kind))
     }
 
-    /// Takes a change into the base. One that does not go in is kept aside and the record is parked; a page never stops for it.
-    pub(super) fn confirm(&mut self, db: &Connection, raw: &[u8], edit: Option<Hash>) -> Result<Confirmed, StoreError> {
+    const fn bare(n: i64, id: DocId, kind: RecordKind) -> Self {
+        Self {
+            n,
+            id,
+            kind,
+            base: OnceCell::new(),
+            changes: Vec::new(),
+            count: 0,
+            redos: Redos(Vec::new()),
+            aside: Vec::new(),
+            parked: None,
+            overlay: Vec::new(),
+            arrived: Vec::new(),
+            dirty: false,
+            changed: false,
+        }
+    }
+
+    /// A stream brought a change. Own work that it confirms leaves the overlay at once; [`Self::merge`] takes it into the base.
+    pub(super) fn confirm(&mut self, db: &Connection, raw: &[u8], edit: Option<Hash>) -> Result<(), StoreError> {
         let hash = change_hash(raw);
         let own = self.settle(db, hash, edit.unwrap_or(hash))?;
-        if self.base.as_ref().is_some_and(|base| base.has(hash)) {
-            return Ok(Confirmed::Already);
+        self.arrived.push(Arrived { raw: raw.to_vec(), hash, edit, own });
+        Ok(())
+    }
+
+    /// Takes what arrived into the base; says how many changes did not go in. Those are kept aside and the record is parked; a page never stops for it.
+    pub(super) fn merge(&mut self) -> Result<u64, StoreError> {
+        let arrived = std::mem::take(&mut self.arrived);
+        if arrived.is_empty() || (self.base.get().is_none() && self.aside.is_empty() && self.merge_at_once(&arrived)?) {
+            return Ok(0);
         }
-        if self.take(raw, hash, edit) {
-            // An own change that moves from the overlay into the base says nothing new.
-            self.changed |= !own;
-            self.retry_aside()?;
-            return Ok(Confirmed::Taken);
+        let mut left = 0;
+        for Arrived { raw, hash, edit, own } in arrived {
+            if self.has(hash) {
+                continue;
+            }
+            if self.take(&raw, hash, edit) {
+                // An own change that moves from the overlay into the base says nothing new.
+                self.changed |= !own;
+                self.retry_aside()?;
+                continue;
+            }
+            left += 1;
+            self.changed = true;
+            let kept = [&edit.unwrap_or(hash).0, raw.as_slice()].concat();
+            if !chunks(&self.aside)?.contains(&kept.as_slice()) {
+                push(&mut self.aside, &kept);
+                self.dirty = true;
+            }
         }
-        self.changed = true;
-        let kept = [&edit.unwrap_or(hash).0, raw].concat();
-        if !chunks(&self.aside)?.contains(&kept.as_slice()) {
-            push(&mut self.aside, &kept);
-            self.dirty = true;
+        Ok(left)
+    }
+
+    /// Takes all that arrived at once, where all of it goes in: the base is then made once, and not at all of own changes that follow what is there.
+    fn merge_at_once(&mut self, arrived: &[Arrived]) -> Result<bool, StoreError> {
+        let held = chunks(&self.changes)?;
+        let mut known: HashSet<Hash> = held.iter().map(|raw| change_hash(raw)).collect();
+        let fresh: Vec<&Arrived> = arrived.iter().filter(|change| known.insert(change.hash)).collect();
+        let raws: Vec<&[u8]> = fresh.iter().map(|change| change.raw.as_slice()).collect();
+        if !(fresh.iter().all(|change| change.own) && gate::follow(self.kind, &held, &raws)) {
+            let Ok(base) = Record::load(self.kind, held.into_iter().chain(raws)) else {
+                return Ok(false);
+            };
+            self.base = Ok(base).into();
         }
-        Ok(Confirmed::Aside)
+        for change in fresh {
+            self.keep(&change.raw, change.hash, change.edit);
+            self.changed |= !change.own;
+        }
+        Ok(true)
     }
 
     /// The record with own work over the base. The flag says whether all of it went in: if not, it has to be done again. A base that this version cannot read
     /// is an error, never an empty record.
-    pub(super) fn record(&self) -> Result<(Record, bool), RecordError> {
-        let mut record = self.base()?.clone();
+    pub(super) fn record(&self) -> Result<(Cow<'_, Record>, bool), RecordError> {
+        let mut record = Cow::Borrowed(self.base()?);
         let mut whole = true;
         for raw in self.overlay.iter().filter_map(|row| row.raw.as_deref()) {
-            whole &= record.apply([raw]).is_ok();
+            whole &= record.to_mut().apply([raw]).is_ok();
         }
         Ok((record, whole))
     }
@@ -154,22 +171,23 @@ impl Document {
     }
 
     fn base(&self) -> Result<&Record, RecordError> {
-        self.base.as_ref().ok_or(RecordError::Unfit("the record is parked"))
+        let base = self.base.get_or_init(|| Record::load(self.kind, chunks(&self.changes).unwrap_or_default()));
+        base.as_ref().map_err(|_| RecordError::Unfit("the record is parked"))
     }
 
     /// Whether the base has the edit, under whatever change.
     pub(super) fn has_edit(&self, edit: Hash) -> bool {
-        self.base.as_ref().is_some_and(|base| base.has(edit)) || self.redos.0.iter().any(|(_, redo)| *redo == edit)
+        self.has(edit) || self.redos.0.iter().any(|(_, redo)| *redo == edit)
     }
 
     /// Whether the base has the change.
     pub(super) fn has(&self, change: Hash) -> bool {
-        self.base.as_ref().is_some_and(|base| base.has(change))
+        self.base().is_ok_and(|base| base.has(change))
     }
 
     /// Whether this version can read the record.
-    pub(super) const fn is_readable(&self) -> bool {
-        self.base.is_some()
+    pub(super) fn is_readable(&self) -> bool {
+        self.base().is_ok()
     }
 
     /// Whether what the record says is another than what its projections show.
@@ -210,12 +228,13 @@ impl Document {
         if std::mem::take(&mut self.dirty) {
             let redos = (!self.redos.0.is_empty()).then(|| meta::encode(&self.redos));
             let aside = (!self.aside.is_empty()).then_some(&self.aside);
+            let unreadable = self.base.get().and_then(|base| base.as_ref().err()).map(ToString::to_string);
             db.prepare_cached("UPDATE documents SET changes = ?2, edits = ?3, aside = ?4, parked = ?5 WHERE n = ?1")?.execute(params![
                 self.n,
                 self.changes,
                 redos,
                 aside,
-                self.parked
+                unreadable.as_ref().or(self.parked.as_ref())
             ])?;
         }
         Ok(())
@@ -239,7 +258,8 @@ impl Document {
     }
 
     fn take(&mut self, raw: &[u8], hash: Hash, edit: Option<Hash>) -> bool {
-        let Some(base) = &mut self.base else {
+        let _ = self.base();
+        let Some(Ok(base)) = self.base.get_mut() else {
             return false;
         };
         // Ok proves nothing: Automerge also says Ok to a change it only queues.
@@ -251,14 +271,19 @@ impl Document {
             }
         };
         if taken {
-            push(&mut self.changes, raw);
-            if let Some(edit) = edit.filter(|edit| *edit != hash) {
-                self.redos.0.push((self.count, edit));
-            }
-            self.count += 1;
-            self.dirty = true;
+            self.keep(raw, hash, edit);
         }
         taken
+    }
+
+    /// A change that is in the base is one of those it is made of.
+    fn keep(&mut self, raw: &[u8], hash: Hash, edit: Option<Hash>) {
+        push(&mut self.changes, raw);
+        if let Some(edit) = edit.filter(|edit| *edit != hash) {
+            self.redos.0.push((self.count, edit));
+        }
+        self.count += 1;
+        self.dirty = true;
     }
 
     /// What was kept aside may only have lacked what has arrived now.

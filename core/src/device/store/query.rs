@@ -202,7 +202,7 @@ impl Store {
     pub fn record(&self, doc: DocId) -> Result<Option<Record>, StoreError> {
         self.inner.db.read(|db| match super::document::Document::find(db, doc)? {
             // A row of which only a view is here holds nothing.
-            Some(document) if !document.is_bare() => document.record().map(|(record, _)| Some(record)).map_err(|_| StoreError::Damaged),
+            Some(document) if !document.is_bare() => document.record().map(|(record, _)| Some(record.into_owned())).map_err(|_| StoreError::Damaged),
             Some(_) | None => Ok(None),
         })
     }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::document::{Confirmed, Document};
+use super::document::Document;
 use super::meta::{self, Identity, Renew};
 use super::observe::Touched;
 use super::own::{self, OwnRow, Standing};
@@ -81,10 +81,7 @@ impl Work<'_> {
 
     fn confirm(&mut self, doc: DocId, kind: RecordKind, raw: &[u8], edit: Option<Hash>) -> Result<(), StoreError> {
         let db = self.db;
-        if self.document(doc, kind)?.confirm(db, raw, edit)? == Confirmed::Aside {
-            self.applied.parked += 1;
-        }
-        Ok(())
+        self.document(doc, kind)?.confirm(db, raw, edit)
     }
 
     fn hold(&mut self, item: [u8; 16], stream: StreamId) -> Result<(), StoreError> {
@@ -282,11 +279,13 @@ impl Work<'_> {
                 own::set(db, row.n, Standing::Received, None, received)?;
                 if let Some(doc) = row.doc.filter(|_| row.fact.is_none() && row.raw.is_some()) {
                     let document = self.document(doc, RecordKind::from_code(row.kind))?;
+                    let parked = document.merge()?;
                     if !document.has(row.change) {
                         // The edit is there under another change; this one never will be, and its actor must not count on from it.
                         document.drop_own(db, row.n)?;
                         rebuild::set_renew(db, Renew::Refused)?;
                     }
+                    self.applied.parked += parked;
                 }
             }
             Verdict::Refused(reason) => {
@@ -324,6 +323,7 @@ impl Work<'_> {
         }
         let mut delivered = std::mem::take(&mut self.delivered);
         for (id, mut document) in std::mem::take(&mut self.documents) {
+            self.applied.parked += document.merge()?;
             document.store(self.db)?;
             if document.is_changed() || stale.contains(&id) {
                 delivered.remove(&id);

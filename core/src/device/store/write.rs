@@ -228,7 +228,7 @@ fn save(db: &Connection, store: &Store, context: &Context, doc: DocId, command: 
         None if creates(command) => Document::open(db, doc, command.record_kind())?,
         None => return Err(SaveError::NoSuchRecord),
     };
-    let (mut record, _) = document.record()?;
+    let mut record = document.record()?.0.into_owned();
     permit(identity, &areas(db, identity, doc)?, &record.read(), command).map_err(SaveError::Refused)?;
     let now_ms = context.now_ms;
     let Change { hash, raw } = record.write(identity.incarnation, command, now_ms.div_euclid(1000))?;
