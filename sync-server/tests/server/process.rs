@@ -107,7 +107,7 @@ fn bodies_take_the_memory_that_they_are_given_and_no_more() {
     let server = Server::start(data.path(), &["--body-memory", "128"]);
     assert!(server.get("/v1/health").starts_with("HTTP/1.1 200 OK\r\n"));
     let before = server.resident();
-    // More than that twice over, in bodies that nearly end, and then as many small ones that unpack to 4 MiB each.
+    // Five times as much twice over, in bodies that nearly end, and then as many small ones that unpack to 4 MiB each.
     let body = vec![0; (4 << 20) - 1];
     let bomb = [&[1], zstd::bulk::compress(&vec![0; 4 << 20], 1).unwrap().as_slice()].concat();
     let send = |length: usize, body: &[u8]| {
@@ -119,14 +119,15 @@ fn bodies_take_the_memory_that_they_are_given_and_no_more() {
     };
     let mut most = 0;
     for round in 0..3 {
-        let streams: Vec<TcpStream> = (0..16).map(|_| if round < 2 { send(body.len() + 1, &body) } else { send(bomb.len(), &bomb) }).collect();
+        let streams: Vec<TcpStream> = (0..40).map(|_| if round < 2 { send(body.len() + 1, &body) } else { send(bomb.len(), &bomb) }).collect();
         for _ in 0..50 {
             most = server.resident().max(most);
             std::thread::sleep(Duration::from_millis(10));
         }
         drop(streams);
     }
-    assert!(most - before < 32 + 16, "{} MiB for bodies", most - before);
+    // The allocator gives back what one round held while the next begins.
+    assert!(most - before < 32 + 32, "{} MiB for bodies", most - before);
     assert!(most - before > 16, "bodies were held");
 }
 
