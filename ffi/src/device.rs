@@ -1,6 +1,6 @@
 //! The phone.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -9,7 +9,7 @@ use fieldgrid_core::device::store::{OpenOptions, PageRequest, SaveError};
 use fieldgrid_core::device::transport::HttpConnect;
 use fieldgrid_core::device::{Device as Engine, DeviceOptions, NewHousehold};
 use fieldgrid_core::domain::household::HouseholdEdit;
-use fieldgrid_core::domain::id::DocId;
+use fieldgrid_core::domain::id::{DocId, FormId};
 use fieldgrid_core::env::System;
 use fieldgrid_core::wire::enrol::Invite;
 
@@ -90,44 +90,52 @@ impl Device {
 
     /// Reports a new case; its id.
     ///
+    /// `form` is a random UUID, made when the form was opened and kept with what was typed: what a form saved is not saved twice, whatever happens to the
+    /// process before it is closed. The same again is answered what it was then; something else is `AlreadySaved`. So with all that have it.
+    ///
     /// # Errors
     /// [`FieldgridError`]; nothing is saved then. So with all that follow.
-    pub async fn report(&self, fields: ActionFields) -> Result<String> {
+    #[uniffi::method(default(form = None))]
+    pub async fn report(&self, fields: ActionFields, form: Option<String>) -> Result<String> {
         let fields = fields.try_into()?;
-        self.work(|engine| Ok(engine.report(fields)?.doc.to_string())).await
+        self.save(form, |engine| Ok(engine.report(fields)?.doc.to_string())).await
     }
 
     /// Acts on a case; the edit's id.
     ///
     /// # Errors
     /// As [`Device::report`].
-    pub async fn act(&self, case_id: String, kind: ActionKind, fields: ActionFields) -> Result<String> {
+    #[uniffi::method(default(form = None))]
+    pub async fn act(&self, case_id: String, kind: ActionKind, fields: ActionFields, form: Option<String>) -> Result<String> {
         let (case, fields) = (id(&case_id)?, fields.try_into()?);
-        self.work(move |engine| Ok(engine.act(case, kind.into(), fields)?.edit.to_string())).await
+        self.save(form, move |engine| Ok(engine.act(case, kind.into(), fields)?.edit.to_string())).await
     }
 
     /// Adds a household with its persons; its id.
     ///
     /// # Errors
     /// As [`Device::report`].
-    pub async fn add_household(&self, household: FieldEdit, persons: Vec<FieldEdit>) -> Result<String> {
+    #[uniffi::method(default(form = None))]
+    pub async fn add_household(&self, household: FieldEdit, persons: Vec<FieldEdit>, form: Option<String>) -> Result<String> {
         let persons = persons.into_iter().map(FieldEdit::into_fields).collect();
         let household = NewHousehold { fields: household.into_fields(), persons };
-        self.work(|engine| Ok(engine.add_household(household)?.doc.to_string())).await
+        self.save(form, |engine| Ok(engine.add_household(household)?.doc.to_string())).await
     }
 
     /// Saves a form of a household: exactly the fields that were changed, the household's and those of persons by id.
     ///
     /// # Errors
     /// As [`Device::report`].
-    pub async fn edit_household(&self, household: String, fields: FieldEdit, persons: HashMap<String, FieldEdit>) -> Result<()> {
+    #[uniffi::method(default(form = None))]
+    pub async fn edit_household(&self, household: String, fields: FieldEdit, persons: HashMap<String, FieldEdit>, form: Option<String>) -> Result<()> {
         let household = id(&household)?;
         let mut edits: Vec<_> = fields.into_fields().into_iter().map(|(name, value)| HouseholdEdit::Set(name, value)).collect();
-        for (person, fields) in persons {
+        // In an order of its own, so that the same form is the same again.
+        for (person, fields) in BTreeMap::from_iter(persons) {
             let person = id(&person)?;
             edits.extend(fields.into_fields().into_iter().map(|(name, value)| HouseholdEdit::SetPerson(person, name, value)));
         }
-        self.work(move |engine| match engine.edit_household(household, edits) {
+        self.save(form, move |engine| match engine.edit_household(household, edits) {
             // A form that was saved as it was is saved.
             Ok(_) | Err(SaveError::Nothing) => Ok(()),
             Err(error) => Err(error.into()),
@@ -139,27 +147,30 @@ impl Device {
     ///
     /// # Errors
     /// As [`Device::report`].
-    pub async fn add_person(&self, household: String, fields: FieldEdit) -> Result<String> {
+    #[uniffi::method(default(form = None))]
+    pub async fn add_person(&self, household: String, fields: FieldEdit, form: Option<String>) -> Result<String> {
         let household = id(&household)?;
-        self.work(move |engine| Ok(engine.add_person(household, fields.into_fields())?.to_string())).await
+        self.save(form, move |engine| Ok(engine.add_person(household, fields.into_fields())?.to_string())).await
     }
 
     /// Records a visit to a household; the visit's id.
     ///
     /// # Errors
     /// As [`Device::report`].
-    pub async fn visit(&self, household: String, visit: Visit) -> Result<String> {
+    #[uniffi::method(default(form = None))]
+    pub async fn visit(&self, household: String, visit: Visit, form: Option<String>) -> Result<String> {
         let (household, visit) = (id(&household)?, visit.try_into()?);
-        self.work(move |engine| Ok(engine.visit(household, &visit)?.to_string())).await
+        self.save(form, move |engine| Ok(engine.visit(household, &visit)?.to_string())).await
     }
 
     /// Keeps a person's ID number, beside the household and not in it.
     ///
     /// # Errors
     /// As [`Device::report`].
-    pub async fn set_id_number(&self, household: String, person: String, value: String) -> Result<()> {
+    #[uniffi::method(default(form = None))]
+    pub async fn set_id_number(&self, household: String, person: String, value: String, form: Option<String>) -> Result<()> {
         let (household, person) = (id(&household)?, id(&person)?);
-        self.work(move |engine| Ok(engine.set_id_number(household, person, &value).map(|_| ())?)).await
+        self.save(form, move |engine| Ok(engine.set_id_number(household, person, &value).map(|_| ())?)).await
     }
 
     /// Reads a person's ID number. That it was read, and why, is recorded first; `note` says what the reason does not, in at most 2,000 characters.
@@ -408,6 +419,12 @@ impl Device {
     async fn work<T: Send + 'static>(&self, work: impl FnOnce(&Engine) -> Result<T> + Send + 'static) -> Result<T> {
         let engine = self.engine()?;
         blocking(move || work(&engine)).await
+    }
+
+    /// Work that saves what a form gives.
+    async fn save<T: Send + 'static>(&self, form: Option<String>, work: impl FnOnce(&Engine) -> Result<T> + Send + 'static) -> Result<T> {
+        let form: Option<FormId> = form.as_deref().map(id).transpose()?;
+        self.work(move |engine| work(&engine.for_form(form))).await
     }
 }
 

@@ -50,6 +50,8 @@ pub enum ErrorKind {
     NotFound,
     /// An id or a code that was given is not one.
     InvalidInput,
+    /// The form has saved something else already, which stands.
+    AlreadySaved,
 }
 
 /// Why something was not done. Whatever it was, nothing is half done, and what a form held is the app's to keep.
@@ -128,6 +130,7 @@ impl From<SaveError> for FieldgridError {
             SaveError::ReportOnly => ErrorKind::ReportOnly,
             SaveError::NoSuchRecord => ErrorKind::NotFound,
             SaveError::Nothing => ErrorKind::InvalidInput,
+            SaveError::AlreadySaved => ErrorKind::AlreadySaved,
             SaveError::Refused(reason) => return Self::Failed { kind: ErrorKind::Refused, words: words.into(), refusal: Some(reason.to_string()) },
             _ => ErrorKind::Damaged,
         };
@@ -165,7 +168,7 @@ mod tests {
 
     use super::*;
 
-    const KINDS: [ErrorKind; 20] = [
+    const KINDS: [ErrorKind; 21] = [
         ErrorKind::WrongKey,
         ErrorKind::NewerStore,
         ErrorKind::Damaged,
@@ -186,6 +189,7 @@ mod tests {
         ErrorKind::Refused,
         ErrorKind::NotFound,
         ErrorKind::InvalidInput,
+        ErrorKind::AlreadySaved,
     ];
 
     /// What the engine says in each case. A new kind does not compile until it is here.
@@ -214,6 +218,7 @@ mod tests {
             ErrorKind::Refused => vec![SaveError::Refused(Refusal::OutOfScope).into()],
             ErrorKind::NotFound => vec![SaveError::NoSuchRecord.into()],
             ErrorKind::InvalidInput => vec![FieldgridError::invalid_input()],
+            ErrorKind::AlreadySaved => vec![SaveError::AlreadySaved.into()],
         }
     }
 

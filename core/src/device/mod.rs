@@ -21,13 +21,14 @@ pub use status::DeviceWatch;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
+use minicbor::Encode;
 use tokio::runtime::Handle;
 
 use crate::domain::action::{ActionKind, Fields};
 use crate::domain::case::kinds::{self, Field};
 use crate::domain::fact::{FactKind, Reveal, RevealReason, Visit};
 use crate::domain::household::{self, HouseholdEdit};
-use crate::domain::id::{DocId, FactId, Hash, PersonId};
+use crate::domain::id::{DocId, FactId, FormId, Hash, PersonId};
 use crate::record::{Command, Record, RecordKind};
 use crate::wire::enrol::Invite;
 
@@ -36,8 +37,8 @@ pub use form::{Detail, DeviceStatus, Enrolment, NewHousehold};
 use enrol::EnrolError;
 use runner::{Pace, Runner};
 use store::{
-    CaseDetail, CaseFilter, CaseRow, DeliveryState, EditRow, Hit, HouseholdDetail, HouseholdFilter, HouseholdRow, Identity, Names, OpenError, OpenOptions,
-    Page, PageRequest, SaveError, Saved, Status, Store, StoreError, Topic, VisitRow, Watch,
+    CaseDetail, CaseFilter, CaseRow, DeliveryState, EditRow, Form, Hit, HouseholdDetail, HouseholdFilter, HouseholdRow, Identity, Names, OpenError,
+    OpenOptions, Page, PageRequest, SaveError, Saved, Status, Store, StoreError, Topic, VisitRow, Watch,
 };
 use transport::{Connect, HttpConnect};
 
@@ -67,6 +68,8 @@ pub struct Device {
     options: Arc<DeviceOptions>,
     runtime: Handle,
     runner: Arc<Mutex<Option<Runner>>>,
+    /// Whose saves these are; of no form, unless [`Self::for_form`] said so.
+    form: Option<FormId>,
 }
 
 impl Device {
@@ -76,7 +79,7 @@ impl Device {
     /// See [`OpenError`]; nothing was changed.
     pub fn open(options: DeviceOptions, runtime: Handle) -> Result<Self, OpenError> {
         let store = Store::open(&options.store)?;
-        Ok(Self { store, options: Arc::new(options), runtime, runner: Arc::default() })
+        Ok(Self { store, options: Arc::new(options), runtime, runner: Arc::default(), form: None })
     }
 
     /// Who the device is; `None` before enrolment.
@@ -99,12 +102,25 @@ impl Device {
         Ok(identity)
     }
 
+    /// This phone, where what is saved is a form's: it is saved once, whatever happens to the process before the form is closed. The id is random, made when
+    /// the form is opened and kept with what was typed. The same form giving the same again is answered what it was then, and nothing is written, whatever has
+    /// become of the edit; giving something else, or to another call, is [`SaveError::AlreadySaved`]. What the device fills in by itself does not count. A save
+    /// that failed is none. Remembered for 30 days.
+    ///
+    /// So with [`Self::report`], [`Self::act`], [`Self::add_household`], [`Self::edit_household`], [`Self::add_person`], [`Self::visit`] and
+    /// [`Self::set_id_number`]. To look at an ID number twice is to look twice, and an edit is given up or sent as a note once anyway.
+    #[must_use]
+    pub fn for_form(&self, form: Option<FormId>) -> Self {
+        Self { form, ..self.clone() }
+    }
+
     /// Reports a new case. It happened now unless the fields say when.
     ///
     /// # Errors
     /// See [`SaveError`]; nothing is saved then.
     pub fn report(&self, fields: Fields) -> Result<Saved, SaveError> {
-        self.saved(self.store.act(None, ActionKind::Report, self.dated(ActionKind::Report, fields)))
+        let store = self.store_for(&("report", &fields));
+        self.saved(store.act(None, ActionKind::Report, self.dated(ActionKind::Report, fields)))
     }
 
     /// Acts on a case. Author, what he has seen, round and assignment come from the case as it stands here; what was finished or seen was so now,
@@ -113,7 +129,8 @@ impl Device {
     /// # Errors
     /// See [`SaveError`]; nothing is saved then.
     pub fn act(&self, case: DocId, kind: ActionKind, fields: Fields) -> Result<Saved, SaveError> {
-        self.saved(self.store.act(Some(case), kind, self.dated(kind, fields)))
+        let store = self.store_for(&("act", case, kind, &fields));
+        self.saved(store.act(Some(case), kind, self.dated(kind, fields)))
     }
 
     /// Adds a household with its persons.
@@ -121,9 +138,10 @@ impl Device {
     /// # Errors
     /// See [`SaveError`]; nothing is saved then.
     pub fn add_household(&self, household: NewHousehold) -> Result<Saved, SaveError> {
+        let store = self.store_for(&("add_household", &household.fields, &household.persons));
         let persons = household.persons.into_iter().map(|fields| HouseholdEdit::AddPerson(self.store.new_person(), fields));
         let edits = std::iter::once(HouseholdEdit::Create(household.fields)).chain(persons).collect();
-        self.edit_household(self.store.new_doc(), edits)
+        self.saved(store.save(store.new_doc(), &Command::EditHousehold(edits)))
     }
 
     /// Saves a form of a household: exactly the fields that were changed.
@@ -131,7 +149,8 @@ impl Device {
     /// # Errors
     /// See [`SaveError`]; nothing is saved then.
     pub fn edit_household(&self, household: DocId, edits: Vec<HouseholdEdit>) -> Result<Saved, SaveError> {
-        self.saved(self.store.save(household, &Command::EditHousehold(edits)))
+        let store = self.store_for(&("edit_household", household, &edits));
+        self.saved(store.save(household, &Command::EditHousehold(edits)))
     }
 
     /// An id for a person who is to be added.
@@ -145,9 +164,7 @@ impl Device {
     /// # Errors
     /// See [`SaveError`]; nothing is saved then.
     pub fn add_person(&self, household: DocId, fields: household::Fields) -> Result<PersonId, SaveError> {
-        let person = self.store.new_person();
-        self.edit_household(household, vec![HouseholdEdit::AddPerson(person, fields)])?;
-        Ok(person)
+        self.saved(self.store_for(&("add_person", household, &fields)).add_person(household, fields))
     }
 
     /// Records a visit to a household.
@@ -155,7 +172,7 @@ impl Device {
     /// # Errors
     /// See [`SaveError`]; nothing is saved then.
     pub fn visit(&self, household: DocId, visit: &Visit) -> Result<FactId, SaveError> {
-        self.saved(self.store.visit(household, visit))
+        self.saved(self.store_for(&("visit", household, visit)).visit(household, visit))
     }
 
     /// Keeps a person's ID number: a fact beside the household, which names it by a random id only.
@@ -163,7 +180,7 @@ impl Device {
     /// # Errors
     /// See [`SaveError`]; nothing of it is in the household then.
     pub fn set_id_number(&self, household: DocId, person: PersonId, value: &str) -> Result<Saved, SaveError> {
-        self.saved(self.store.set_sensitive(household, person, ID_NUMBER, value))
+        self.saved(self.store_for(&("set_id_number", household, person, value)).set_sensitive(household, person, ID_NUMBER, value))
     }
 
     /// Reads a person's ID number. That it was read, and why, is recorded first, and synced like everything else; `note` says what the reason does not.
@@ -376,6 +393,11 @@ impl Device {
     #[must_use]
     pub fn observe_device(&self) -> DeviceWatch {
         DeviceWatch::new(self)
+    }
+
+    /// The store, for what a call is given; the call's name is in it.
+    fn store_for<T: Encode<()>>(&self, given: &T) -> Store {
+        self.store.for_form(self.form.map(|form| Form::new(form, given)))
     }
 
     fn saved<T, E>(&self, saved: Result<T, E>) -> Result<T, E> {

@@ -62,7 +62,13 @@ impl DeviceWatch {
     }
 
     fn device(&self) -> Option<Device> {
-        Some(Device { store: self.store.store()?, options: Arc::clone(&self.options), runtime: self.runtime.clone(), runner: self.runner.upgrade()? })
+        Some(Device {
+            store: self.store.store()?,
+            options: Arc::clone(&self.options),
+            runtime: self.runtime.clone(),
+            runner: self.runner.upgrade()?,
+            form: None,
+        })
     }
 }
 

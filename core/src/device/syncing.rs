@@ -63,7 +63,7 @@ impl Device {
             if let Some(runner) = runner {
                 runner.close().await;
             }
-            let Self { store, options: _, runtime: _, runner: _ } = self;
+            let Self { store, options: _, runtime: _, runner: _, form: _ } = self;
             let _ = tokio::time::timeout(CLOSING, store.close()).await;
         }
     }

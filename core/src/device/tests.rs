@@ -1,3 +1,4 @@
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -10,11 +11,13 @@ use super::sync::tests::Seeded;
 use super::syncing::CLOSING;
 use super::transport::{Arrived, BoxFuture, News, PackPart, Transport, TransportError, TransportSetupError};
 use super::*;
-use crate::domain::fact::Body;
+use crate::domain::action::{Place, Severity};
+use crate::domain::fact::{Body, VisitKind, VisitResult};
 use crate::domain::grant::{Grant, Role};
 use crate::domain::household::{Value, text};
 use crate::domain::id::{DeviceId, GrantId, StreamId, UserId};
 use crate::domain::policy::Refusal;
+use crate::env::Environment;
 use crate::wire::batch::{Batch, Item};
 use crate::wire::enrol::{EnrolAnswer, EnrolRequest, ServerKeys, SignedGrant};
 use crate::wire::error::{ErrorBody, ErrorKind};
@@ -146,9 +149,13 @@ struct Phone {
 }
 
 fn phone() -> Phone {
+    phone_of(Seeded::new(3))
+}
+
+fn phone_of(env: Arc<dyn Environment>) -> Phone {
     let folder = tempfile::tempdir().unwrap();
     let centre = Arc::new(Centre::default());
-    let store = OpenOptions::new(folder.path().join("phone.db"), [5; 32], Seeded::new(3));
+    let store = OpenOptions::new(folder.path().join("phone.db"), [5; 32], env);
     let options = DeviceOptions { store, connect: Arc::new(Line(centre.clone())), pace: Pace::default() };
     Phone { device: Device::open(options, Handle::current()).unwrap(), centre, _folder: folder }
 }
@@ -212,6 +219,65 @@ async fn what_is_saved_goes_out_by_itself_soon() {
     assert!(matches!(edits.as_slice(), [Item::Change(change)] if change.doc == saved.doc));
     device.stop().await;
     assert!(!device.status().unwrap().sync.background);
+}
+
+/// A clock that is never asked twice in one millisecond.
+#[derive(Debug)]
+struct Ticking(Arc<Seeded>, AtomicI64);
+
+impl Environment for Ticking {
+    fn wall_ms(&self) -> i64 {
+        self.0.wall_ms() + self.1.fetch_add(1, Ordering::Relaxed)
+    }
+    fn mono_ms(&self) -> u64 {
+        self.0.mono_ms()
+    }
+    fn fill(&self, bytes: &mut [u8]) {
+        self.0.fill(bytes);
+    }
+}
+
+/// Times, ids and what was seen are the device's own: with every call, the same form is the same again.
+#[tokio::test(start_paused = true)]
+async fn every_call_saves_a_form_once() {
+    let Phone { device, _folder, .. } = phone_of(Arc::new(Ticking(Seeded::new(4), AtomicI64::default())));
+    device.enrol(&Centre::invite()).await.unwrap();
+    let form = |n: u8| device.for_form(Some(FormId::from_bytes([n; 16])));
+    let unsent = || device.status().unwrap().store.unsent;
+    fn twice<T: PartialEq + std::fmt::Debug>(save: impl Fn() -> Result<T, SaveError>) -> T {
+        let saved = save().unwrap();
+        assert_eq!(save().as_ref(), Ok(&saved));
+        saved
+    }
+    let fields = |text: &str| Fields { text: Some(text.to_owned()), ..Fields::default() };
+    let report =
+        Fields { category: Some("0201".into()), place: Some(Place { address: Some("劳动路口".into()), ..Place::default() }), ..fields("井盖破损") };
+    let case = twice(|| form(1).report(report.clone())).doc;
+    twice(|| form(2).act(case, ActionKind::Supplement, fields("已设围栏")));
+    let resident = household();
+    let home = twice(|| form(3).add_household(resident.clone())).doc;
+    let edit = |note: &str| vec![HouseholdEdit::Set("note".to_owned(), Value::Text(note.to_owned()))];
+    twice(|| form(4).edit_household(home, edit("有狗")));
+    let person = twice(|| form(5).add_person(home, resident.persons[0].clone()));
+    let visit = Visit { kind: VisitKind::Care, result: VisitResult::Met, persons: vec![person], needs: None, next_due_ms: None, cases: Vec::new() };
+    twice(|| form(6).visit(home, &visit));
+    let before = unsent();
+    twice(|| form(7).set_id_number(home, person, "610799198001010017"));
+    assert_eq!((before, unsent()), (6, 8), "a number is a fact and its name");
+
+    // What was changed meanwhile is not passed over, nor is another call.
+    let already = Err(SaveError::AlreadySaved);
+    assert_eq!(form(1).report(Fields { severity: Some(Severity::Urgent), ..report.clone() }), already);
+    assert_eq!(form(1).report(Fields { occurred_ms: Some(1), ..report }), already);
+    assert_eq!(form(2).act(case, ActionKind::Supplement, fields("已设围栏和灯")), already);
+    assert_eq!(form(2).act(case, ActionKind::Progress, fields("已设围栏")), already);
+    assert_eq!(form(3).add_household(NewHousehold { persons: Vec::new(), ..resident.clone() }), already);
+    assert_eq!(form(4).edit_household(home, edit("没有狗")), already);
+    assert_eq!(form(4).add_person(home, resident.persons[0].clone()), Err(SaveError::AlreadySaved));
+    assert_eq!(form(5).add_person(home, household::Fields::new()), Err(SaveError::AlreadySaved));
+    assert_eq!(form(6).visit(home, &Visit { needs: Some("药品".to_owned()), ..visit }), Err(SaveError::AlreadySaved));
+    assert_eq!(form(7).set_id_number(home, person, "610799194509300025"), already);
+    assert_eq!(unsent(), 8);
 }
 
 #[tokio::test(start_paused = true)]

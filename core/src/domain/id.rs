@@ -98,6 +98,9 @@ uuid_id! {
     OrgId;
     /// An immutable row: a visit, a verdict, a case number.
     FactId;
+    /// A form on a screen, from when it is opened until it is closed: what it saves is saved once. Random, of any version: what is noted under it is kept from
+    /// others by it.
+    FormId;
     /// One life of a store: the Automerge actor. Random, never derived; a restored or copied store takes a new one before its first write.
     Incarnation;
 }

@@ -13,6 +13,7 @@
 mod apply;
 mod db;
 mod document;
+mod form;
 mod list;
 mod meta;
 mod observe;
@@ -41,6 +42,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 pub use apply::{Applied, ApplyError};
+pub use form::Form;
 pub use meta::Identity;
 pub use observe::{Topic, Watch};
 pub use open::{OpenError, OpenOptions};
@@ -71,6 +73,8 @@ use outbox::Outstanding;
 #[derive(Debug, Clone)]
 pub struct Store {
     inner: Arc<Inner>,
+    /// Whose saves these are; of no form, unless [`Self::for_form`] said so.
+    form: Option<Form>,
 }
 
 struct Inner {
@@ -214,7 +218,7 @@ impl Store {
             identity: RwLock::default(),
             counted_ms,
         };
-        let store = Self { inner: Arc::new(inner) };
+        let store = Self { inner: Arc::new(inner), form: None };
         if store.inner.db.alone(|db| meta::get(db, meta::WIPE))?.unwrap_or(false) {
             store.wipe()?;
         }
@@ -323,6 +327,7 @@ impl Store {
         self.inner.db.write(|tx| {
             let life: Option<u64> = meta::get(tx, meta::LIFE)?;
             let tables = [
+                "forms",
                 "parts",
                 "search",
                 "visits",

@@ -133,7 +133,7 @@ impl<T: PartialEq + Clone + Send + 'static> Watch<T> {
 impl<T> Watch<T> {
     /// What it looks at, unless that is gone.
     pub(in crate::device) fn store(&self) -> Option<Store> {
-        self.store.upgrade().map(|inner| Store { inner })
+        self.store.upgrade().map(|inner| Store { inner, form: None })
     }
 }
 

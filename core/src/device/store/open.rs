@@ -24,6 +24,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/003_lists_by_what_is_due.sql"),
     include_str!("../../../migrations/004_positions_of_what_waits.sql"),
     include_str!("../../../migrations/005_received_is_counted.sql"),
+    include_str!("../../../migrations/006_a_form_saves_once.sql"),
 ];
 /// How long a second opener waits for the first to leave.
 const LOCK_TRIES: u32 = 20;

@@ -1,5 +1,6 @@
 //! Saving: what a person did goes into the store in one durable transaction, with its intent and its projections. It never waits for the network.
 
+use minicbor::{Decode, Encode};
 use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 
@@ -20,11 +21,14 @@ use crate::env::random;
 use crate::record::{Change, Command, Content, Record, RecordError};
 
 /// What was saved.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+#[cbor(array)]
 pub struct Saved {
     /// The record.
+    #[n(0)]
     pub doc: DocId,
     /// The edit: what receipts and refusals of it are found by.
+    #[n(1)]
     pub edit: Hash,
 }
 
@@ -47,6 +51,9 @@ pub enum SaveError {
     /// The record says all of it already.
     #[error("the record says this already; nothing was changed")]
     Nothing,
+    /// The form has saved something else already, which stands.
+    #[error("the form has saved something else already")]
+    AlreadySaved,
     /// The record could not be read or written.
     #[error(transparent)]
     Record(RecordError),
@@ -67,6 +74,10 @@ impl SaveError {
             Self::Refused(reason) => reason.words(),
             Self::NoSuchRecord => ("这条记录不在本机，或已不需要处理", "This record is not on this phone, or there is nothing left to decide"),
             Self::Nothing => ("内容没有变化", "The record says this already; nothing was changed"),
+            Self::AlreadySaved => (
+                "这张表单已经保存过，之后改动的内容没有保存；请更正那条记录，或另存一份",
+                "This form was saved already, and what was changed in it since was not. Correct the record, or save this as another",
+            ),
             Self::Record(_) => ("这条记录无法读写，已原样保留；请更新应用", "This record cannot be read or written here; it was left as it is. Update the app"),
             Self::Storage(error) => return error.words(),
         };
@@ -139,6 +150,18 @@ impl Store {
         self.saving(|db, context, touched| state(db, self, context, kind, subject, body, touched))
     }
 
+    /// Adds a person to a household.
+    ///
+    /// # Errors
+    /// See [`SaveError`]; nothing is saved then.
+    pub fn add_person(&self, household: DocId, fields: household::Fields) -> Result<PersonId, SaveError> {
+        let person = self.new_person();
+        self.saving(|db, context, touched| {
+            save(db, self, context, household, &Command::EditHousehold(vec![HouseholdEdit::AddPerson(person, fields)]), touched)?;
+            Ok(person)
+        })
+    }
+
     /// States a visit to a household.
     ///
     /// # Errors
@@ -206,12 +229,25 @@ impl Store {
         })
     }
 
-    fn saving<T>(&self, f: impl FnOnce(&Connection, &Context, &mut Touched) -> Result<T, SaveError>) -> Result<T, SaveError> {
+    /// Saves, all of `f` or nothing; what the form has saved already is not saved again.
+    fn saving<T>(&self, f: impl FnOnce(&Connection, &Context, &mut Touched) -> Result<T, SaveError>) -> Result<T, SaveError>
+    where
+        T: Encode<()> + for<'b> Decode<'b, ()>,
+    {
         let mut touched = Touched::default();
-        let result = self.inner.db.write(|tx| {
+        let result = self.inner.db.write::<_, SaveError>(|tx| {
+            if let Some(form) = self.form
+                && let Some(saved) = form.saved(tx)?
+            {
+                return Ok(saved);
+            }
             self.tick(tx)?;
             let context = self.context_in(tx)?;
-            f(tx, &context, &mut touched)
+            let saved = f(tx, &context, &mut touched)?;
+            if let Some(form) = self.form {
+                form.note(tx, &saved, context.now_ms)?;
+            }
+            Ok(saved)
         })?;
         self.inner.announcer.announce(touched);
         Ok(result)

@@ -8,6 +8,10 @@ import Foundation
 /// - **Observers** are ``ObservedValues``: an `AsyncSequence` of the current value first, then each other one; who is slow sees the latest. It ends when its
 ///   task is cancelled. The native memory behind it is given back when a loop ends, however it ends.
 /// - **Errors** are ``FieldgridError``, with words for a person in Chinese and English.
+/// - **A form is saved once**, whatever happens to the process between the save and the closing of the form. What saves takes the form's id: a random `UUID`,
+///   made when the form is opened and kept with what was typed. The same form with the same is answered what it was then, and nothing is written, whatever has
+///   become of the edit; with something else it is ``FieldgridError/alreadySaved(_:)``. Times and ids that the phone fills in do not count; those that the app
+///   reckons do.
 ///
 /// ``FieldgridEngine`` is the real one. `FakeFieldgrid`, of the product `FieldgridTesting`, stands in for it in the tests and previews of apps.
 public protocol Fieldgrid: Sendable {
@@ -47,13 +51,13 @@ public protocol Fieldgrid: Sendable {
     ///
     /// - Returns: The case's id.
     /// - Throws: ``FieldgridError``; nothing is saved, and what the form holds is the app's to keep. So with all that follow.
-    func report(_ fields: ActionFields) async throws -> String
+    func report(_ fields: ActionFields, form: UUID?) async throws -> String
 
     /// Acts on a case. What a kind must say is in ``NextAction/requires``; times are filled in.
     ///
     /// - Returns: The edit's id.
     @discardableResult
-    func act(case id: String, _ kind: ActionKind, _ fields: ActionFields) async throws -> String
+    func act(case id: String, _ kind: ActionKind, _ fields: ActionFields, form: UUID?) async throws -> String
 
     // MARK: Households
 
@@ -75,19 +79,19 @@ public protocol Fieldgrid: Sendable {
     /// Adds a household with its persons; `grid`, of ``grids()``, and `address` belong in every one.
     ///
     /// - Returns: The household's id.
-    func addHousehold(_ fields: FieldEdit, persons: [FieldEdit]) async throws -> String
+    func addHousehold(_ fields: FieldEdit, persons: [FieldEdit], form: UUID?) async throws -> String
 
     /// Saves a form: exactly the fields that were changed, the household's and those of `persons` by id. Nothing that a colleague changed meanwhile is undone.
-    func editHousehold(_ id: String, _ fields: FieldEdit, persons: [String: FieldEdit]) async throws
+    func editHousehold(_ id: String, _ fields: FieldEdit, persons: [String: FieldEdit], form: UUID?) async throws
 
     /// Adds a person to a household.
     ///
     /// - Returns: The person's id.
     @discardableResult
-    func addPerson(household: String, _ fields: FieldEdit) async throws -> String
+    func addPerson(household: String, _ fields: FieldEdit, form: UUID?) async throws -> String
 
     /// Keeps a person's ID number, beside the household and never in it.
-    func setIdNumber(household: String, person: String, _ value: String) async throws
+    func setIdNumber(household: String, person: String, _ value: String, form: UUID?) async throws
 
     /// Reads a person's ID number. That it was read, and why, is recorded first, and synced; `note` says what the reason does not, in at most 2,000 characters.
     /// The app hides the number after a minute, and asks again.
@@ -107,7 +111,7 @@ public protocol Fieldgrid: Sendable {
     ///
     /// - Returns: The visit's id.
     @discardableResult
-    func visit(household: String, _ visit: Visit) async throws -> String
+    func visit(household: String, _ visit: Visit, form: UUID?) async throws -> String
 
     // MARK: Search, and what was refused
 
@@ -170,10 +174,15 @@ extension Fieldgrid {
         observeCases(filter, page: PageRequest(limit: limit, after: after))
     }
 
-    /// Acts on a case with what the kind alone says.
+    /// Reports a new case, of no form that may come back.
+    public func report(_ fields: ActionFields) async throws -> String {
+        try await report(fields, form: nil)
+    }
+
+    /// Acts on a case; without fields, with what the kind alone says.
     @discardableResult
-    public func act(case id: String, _ kind: ActionKind) async throws -> String {
-        try await act(case: id, kind, ActionFields())
+    public func act(case id: String, _ kind: ActionKind, _ fields: ActionFields = ActionFields()) async throws -> String {
+        try await act(case: id, kind, fields, form: nil)
     }
 
     /// Households, a page at a time; `after` is the ``Page/next`` of the page before.
@@ -186,19 +195,31 @@ extension Fieldgrid {
         observeHouseholds(filter, page: PageRequest(limit: limit, after: after))
     }
 
-    /// Adds a household whose persons are not known yet.
-    public func addHousehold(_ fields: FieldEdit) async throws -> String {
-        try await addHousehold(fields, persons: [])
+    /// Adds a household; its persons, where they are known.
+    public func addHousehold(_ fields: FieldEdit, persons: [FieldEdit] = []) async throws -> String {
+        try await addHousehold(fields, persons: persons, form: nil)
     }
 
-    /// Saves a form of the household itself.
-    public func editHousehold(_ id: String, _ fields: FieldEdit) async throws {
-        try await editHousehold(id, fields, persons: [:])
+    /// Edits a household itself, its persons by id, or both.
+    public func editHousehold(_ id: String, _ fields: FieldEdit = FieldEdit(), persons: [String: FieldEdit] = [:]) async throws {
+        try await editHousehold(id, fields, persons: persons, form: nil)
     }
 
-    /// Saves a form of a household's persons, by id.
-    public func editHousehold(_ id: String, persons: [String: FieldEdit]) async throws {
-        try await editHousehold(id, FieldEdit(), persons: persons)
+    /// Adds a person to a household.
+    @discardableResult
+    public func addPerson(household: String, _ fields: FieldEdit) async throws -> String {
+        try await addPerson(household: household, fields, form: nil)
+    }
+
+    /// Keeps a person's ID number.
+    public func setIdNumber(household: String, person: String, _ value: String) async throws {
+        try await setIdNumber(household: household, person: person, value, form: nil)
+    }
+
+    /// Records a visit.
+    @discardableResult
+    public func visit(household: String, _ visit: Visit) async throws -> String {
+        try await self.visit(household: household, visit, form: nil)
     }
 
     /// Reads a person's ID number, for a reason that needs no words.

@@ -43,12 +43,15 @@ public enum FieldgridError: Error, Hashable, Sendable {
     /// An id, a code or a key that was given is not one.
     case invalidInput(Words)
 
+    /// The form has saved something else already, which stands; what was changed in it since was not saved.
+    case alreadySaved(Words)
+
     /// What to tell a person: what is the matter and what to do.
     public var words: Words {
         switch self {
         case .wrongKey(let words), .newerStore(let words), .damaged(let words), .inUse(let words), .storage(let words, _), .closed(let words),
             .notEnrolled(let words), .enrolmentFailed(let words, _), .reportOnly(let words), .locked(let words), .refused(let words, _),
-            .notFound(let words), .invalidInput(let words):
+            .notFound(let words), .invalidInput(let words), .alreadySaved(let words):
             words
         }
     }

@@ -5,9 +5,10 @@ import Foundation
 ///
 /// It behaves: what is saved is listed at once and is "on this phone" until ``syncNow()`` brings it to the centre, which it does only while ``online``; what
 /// ``refuseNext(_:)`` announced is refused by the centre then, stays visible with the reason, and can be discarded or sent as a note. What others do is put
-/// in by `put`. It judges nothing: which actions are possible is what `put` said.
+/// in by `put`. It judges nothing: which actions are possible is what `put` said. A form is saved once, as on a phone.
 public final class FakeFieldgrid: Fieldgrid, @unchecked Sendable {
     private let lock = NSLock()
+    private let forms = NSLock()
     private var world: World
     private var observers: [UUID: AsyncStream<World>.Continuation] = [:]
     private let now: @Sendable () -> Date
@@ -64,34 +65,38 @@ public final class FakeFieldgrid: Fieldgrid, @unchecked Sendable {
     public func `case`(_ id: String) async throws -> CaseDetail? { try look { $0.cases[id] } }
     public func observeCase(_ id: String) -> ObservedValues<CaseDetail?> { observed { $0.cases[id] } }
 
-    public func report(_ fields: ActionFields) async throws -> String {
-        let row = CaseRow(
-            id: newId(), state: .reported, severity: fields.severity, category: fields.category, title: fields.title, address: fields.place?.address,
-            grid: fields.grid, updated: now(), mine: true
-        )
-        try save(row.id, actions: [.report]) { world, _ in
-            world.cases[row.id] = CaseDetail(
-                row: row, text: fields.text, place: fields.place, occurred: fields.occurred ?? row.updated, source: fields.source
+    public func report(_ fields: ActionFields, form: UUID?) async throws -> String {
+        try once(form, .report(fields)) {
+            let row = CaseRow(
+                id: newId(), state: .reported, severity: fields.severity, category: fields.category, title: fields.title, address: fields.place?.address,
+                grid: fields.grid, updated: now(), mine: true
             )
-            return fields.title ?? fields.place?.address
+            try save(row.id, actions: [.report]) { world, _ in
+                world.cases[row.id] = CaseDetail(
+                    row: row, text: fields.text, place: fields.place, occurred: fields.occurred ?? row.updated, source: fields.source
+                )
+                return fields.title ?? fields.place?.address
+            }
+            return row.id
         }
-        return row.id
     }
 
     @discardableResult
-    public func act(case id: String, _ kind: ActionKind, _ fields: ActionFields) async throws -> String {
+    public func act(case id: String, _ kind: ActionKind, _ fields: ActionFields, form: UUID?) async throws -> String {
         let said = [fields.text, fields.measure, fields.reason, fields.observation, fields.reply].compactMap { $0 }.joined(separator: "\n")
-        return try save(id, actions: [kind], mayBeNote: true) { world, edit in
-            guard var `case` = world.cases[id] else { throw FieldgridError.notFound(.noRecord) }
-            `case`.history.append(
-                HistoryEntry(
-                    id: edit, kind: kind, role: world.enrolment?.role ?? .gridMember, own: true, made: now(), text: said.isEmpty ? nil : said, fields: fields,
-                    delivery: World.onPhone
+        return try once(form, .act(id, kind, fields)) {
+            try save(id, actions: [kind], mayBeNote: true) { world, edit in
+                guard var `case` = world.cases[id] else { throw FieldgridError.notFound(.noRecord) }
+                `case`.history.append(
+                    HistoryEntry(
+                        id: edit, kind: kind, role: world.enrolment?.role ?? .gridMember, own: true, made: now(), text: said.isEmpty ? nil : said,
+                        fields: fields, delivery: World.onPhone
+                    )
                 )
-            )
-            `case`.row.updated = now()
-            world.cases[id] = `case`
-            return `case`.row.title
+                `case`.row.updated = now()
+                world.cases[id] = `case`
+                return `case`.row.title
+            }
         }
     }
 
@@ -108,41 +113,51 @@ public final class FakeFieldgrid: Fieldgrid, @unchecked Sendable {
         try look { world in Dictionary((world.enrolment?.scopes ?? []).map { ($0, $0) }) { first, _ in first } }
     }
 
-    public func addHousehold(_ fields: FieldEdit, persons: [FieldEdit]) async throws -> String {
-        let id = newId()
-        try save(id) { world, _ in
-            var household = HouseholdDetail(row: HouseholdRow(id: id), persons: persons.map(newPerson))
-            household.apply(fields)
-            world.households[id] = household
-            return household.row.address
+    public func addHousehold(_ fields: FieldEdit, persons: [FieldEdit], form: UUID?) async throws -> String {
+        try once(form, .addHousehold(fields, persons)) {
+            let id = newId()
+            try save(id) { world, _ in
+                var household = HouseholdDetail(row: HouseholdRow(id: id), persons: persons.map(newPerson))
+                household.apply(fields)
+                world.households[id] = household
+                return household.row.address
+            }
+            return id
         }
-        return id
     }
 
-    public func editHousehold(_ id: String, _ fields: FieldEdit, persons: [String: FieldEdit]) async throws {
-        try edit(id) { household in
-            for index in household.persons.indices {
-                if let edit = persons[household.persons[index].id] { household.persons[index].apply(edit) }
+    public func editHousehold(_ id: String, _ fields: FieldEdit, persons: [String: FieldEdit], form: UUID?) async throws {
+        _ = try once(form, .editHousehold(id, fields, persons)) {
+            try edit(id) { household in
+                for index in household.persons.indices {
+                    if let edit = persons[household.persons[index].id] { household.persons[index].apply(edit) }
+                }
+                household.apply(fields)
             }
-            household.apply(fields)
+            return id
         }
     }
 
     @discardableResult
-    public func addPerson(household: String, _ fields: FieldEdit) async throws -> String {
-        let person = newPerson(fields)
-        try edit(household) { household in
-            household.persons.append(person)
-            household.apply(FieldEdit())
+    public func addPerson(household: String, _ fields: FieldEdit, form: UUID?) async throws -> String {
+        try once(form, .addPerson(household, fields)) {
+            let person = newPerson(fields)
+            try edit(household) { household in
+                household.persons.append(person)
+                household.apply(FieldEdit())
+            }
+            return person.id
         }
-        return person.id
     }
 
-    public func setIdNumber(household: String, person: String, _ value: String) async throws {
-        try edit(household) { household in
-            for index in household.persons.indices where household.persons[index].id == person { household.persons[index].hasIdNumber = true }
+    public func setIdNumber(household: String, person: String, _ value: String, form: UUID?) async throws {
+        _ = try once(form, .setIdNumber(household, person, value)) {
+            try edit(household) { household in
+                for index in household.persons.indices where household.persons[index].id == person { household.persons[index].hasIdNumber = true }
+            }
+            change { $0.idNumbers[person] = value }
+            return person
         }
-        change { $0.idNumbers[person] = value }
     }
 
     public func revealIdNumber(household: String, person: String, _ reason: RevealReason, note: String?) async throws -> String? {
@@ -155,13 +170,15 @@ public final class FakeFieldgrid: Fieldgrid, @unchecked Sendable {
     public func observeVisits(household: String?, page: PageRequest) -> ObservedValues<Page<VisitRow>> { observed { $0.visits(of: household).page(page) } }
 
     @discardableResult
-    public func visit(household: String, _ visit: Visit) async throws -> String {
-        let row = VisitRow(
-            id: newId(), household: household, kind: visit.kind, result: visit.result, visited: now(), nextDue: visit.nextDue, delivery: World.onPhone
-        )
-        try edit(household) { $0.visits.insert(row, at: 0) }
-        change { $0.visits.insert(row, at: 0) }
-        return row.id
+    public func visit(household: String, _ visit: Visit, form: UUID?) async throws -> String {
+        try once(form, .visit(household, visit)) {
+            let row = VisitRow(
+                id: newId(), household: household, kind: visit.kind, result: visit.result, visited: now(), nextDue: visit.nextDue, delivery: World.onPhone
+            )
+            try edit(household) { $0.visits.insert(row, at: 0) }
+            change { $0.visits.insert(row, at: 0) }
+            return row.id
+        }
     }
 
     public func search(_ typed: String, page: PageRequest) async throws -> Page<Hit> { try look { $0.hits(typed).page(page) } }
@@ -237,6 +254,20 @@ extension FakeFieldgrid {
         let world = lock.withLock { self.world }
         if world.closed { throw FieldgridError.closed(.closed) }
         return work(world)
+    }
+
+    /// Saves what a form gives; one that comes back is answered what it was then.
+    private func once(_ form: UUID?, _ given: Given, _ save: () throws -> String) throws -> String {
+        guard let form else { return try save() }
+        return try forms.withLock {
+            if let before = try look({ $0.forms[form] }) {
+                if before.given != given { throw FieldgridError.alreadySaved(.alreadySaved) }
+                return before.saved
+            }
+            let saved = try save()
+            change { $0.forms[form] = (given, saved) }
+            return saved
+        }
     }
 
     /// Saves what `work` does to the world, as an edit of a record; `work` says what lists call that record.
@@ -315,6 +346,9 @@ extension Words {
     fileprivate static let alreadyEnrolled = Words(zh: "本机已入网", en: "This phone is enrolled already")
     fileprivate static let noInvite = Words(zh: "这不是入网码", en: "This is not an invite")
     fileprivate static let notEnrolled = Words(zh: "本机尚未入网", en: "This phone is not enrolled")
+    fileprivate static let alreadySaved = Words(
+        zh: "这张表单已经保存过，之后改动的内容没有保存", en: "This form was saved already, and what was changed in it since was not"
+    )
     fileprivate static let noRecord = Words(zh: "这条记录不在本机", en: "This record is not on this phone")
     fileprivate static let closed = Words(zh: "应用已关闭本机存储", en: "The app has closed this phone's storage")
     fileprivate static let offline = Words(

@@ -16,6 +16,8 @@ struct World: Sendable {
     var received = 0
     var contact: Date?
     var wait: SyncWait?
+    /// What forms gave, and what they were answered.
+    var forms: [UUID: (given: Given, saved: String)] = [:]
     var online = true
     var background = false
     var closed = false
@@ -128,6 +130,17 @@ struct World: Sendable {
         if before.state == .theirs { return before }
         return Delivery(state: .received, received: contact)
     }
+}
+
+/// What a form gives to a call.
+enum Given: Hashable, Sendable {
+    case report(ActionFields)
+    case act(String, ActionKind, ActionFields)
+    case addHousehold(FieldEdit, [FieldEdit])
+    case editHousehold(String, FieldEdit, [String: FieldEdit])
+    case addPerson(String, FieldEdit)
+    case setIdNumber(String, String, String)
+    case visit(String, Visit)
 }
 
 extension Array where Element: Hashable & Sendable {

@@ -93,6 +93,33 @@ final class DayTests: Phones {
         guard case .inUse = try await failure(of: { try await FieldgridEngine.open(options("a")) }) else { return XCTFail() }
     }
 
+    func testAFormIsSavedOnceWhateverHappensBeforeItIsClosed() async throws {
+        let forms = (1...7).map { _ in UUID() }
+        let saved = { [self] (phone: any Fieldgrid) async throws -> [String] in
+            let id = try await phone.report(manhole(), form: forms[0])
+            let note = try await phone.act(case: id, .supplement, ActionFields(text: "已放警示牌"), form: forms[1])
+            let home = try await phone.addHousehold(household(), persons: [head()], form: forms[2])
+            try await phone.editHousehold(home, ["phone": "12012345678", "note": "有狗"], persons: [:], form: forms[3])
+            let person = try await phone.addPerson(household: home, head("李明"), form: forms[4])
+            let visit = try await phone.visit(household: home, Visit(kind: .care, result: .met, persons: [person]), form: forms[5])
+            try await phone.setIdNumber(household: home, person: person, "610799194509300025", form: forms[6])
+            return [id, note, home, person, visit]
+        }
+        let first = try await phone("a")
+        let ids = try await saved(first)
+        let unsent = try await first.status().unsent
+        await first.closeAndWait()
+        // The process ended before it heard of it.
+        let phone = try await reopen("a")
+        let again = try await saved(phone)
+        XCTAssertEqual(again, ids)
+        let status = try await phone.status()
+        XCTAssertEqual([status.unsent, status.cases, status.households], [unsent, 1, 1])
+        let other = manhole("路灯不亮")
+        guard case .alreadySaved(let words) = try await failure(of: { try await phone.report(other, form: forms[0]) }) else { return XCTFail() }
+        XCTAssertFalse(words.zh.isEmpty || words.en.isEmpty)
+    }
+
     func testAKeyIsNotPrinted() {
         let options = options("a")
         var dumped = ""

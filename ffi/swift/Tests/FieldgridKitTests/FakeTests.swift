@@ -1,5 +1,6 @@
 import FieldgridKit
 import FieldgridTesting
+import Foundation
 import XCTest
 
 final class FakeTests: XCTestCase {
@@ -47,6 +48,22 @@ final class FakeTests: XCTestCase {
         `case` = try await phone.case(id)
         XCTAssertEqual(`case`?.history.last?.text, "已修好")
         guard case .notFound = try await failure(of: { try await phone.discard(record: id, edit: edit.id) }) else { return XCTFail() }
+    }
+
+    func testAFormIsSavedOnce() async throws {
+        let phone = FakeFieldgrid()
+        let form = UUID()
+        let id = try await phone.report(ActionFields(title: "井盖破损"), form: form)
+        try await phone.syncNow()
+        let again = try await phone.report(ActionFields(title: "井盖破损"), form: form)
+        XCTAssertEqual(again, id)
+        let changed = ActionFields(title: "路灯不亮")
+        guard case .alreadySaved = try await failure(of: { try await phone.report(changed, form: form) }) else { return XCTFail() }
+        let note = UUID()
+        guard case .notFound = try await failure(of: { try await phone.act(case: "none", .supplement, changed, form: note) }) else { return XCTFail() }
+        try await phone.act(case: id, .supplement, changed, form: note)
+        let status = try await phone.status()
+        XCTAssertEqual([status.cases, status.unsent], [1, 1], "what failed was not noted")
     }
 
     func testHouseholdsAreEditedByField() async throws {

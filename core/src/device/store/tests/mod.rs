@@ -2,6 +2,7 @@
 
 mod access;
 mod copies;
+mod forms;
 mod measuring;
 mod opening;
 mod syncing;

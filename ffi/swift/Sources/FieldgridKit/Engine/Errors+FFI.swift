@@ -30,6 +30,7 @@ extension FieldgridError {
             case .refused: .refused(words, reason: refusal ?? "")
             case .notFound: .notFound(words)
             case .invalidInput: .invalidInput(words)
+            case .alreadySaved: .alreadySaved(words)
             }
         }
     }

@@ -62,13 +62,13 @@ public final class FieldgridEngine: Fieldgrid {
         observed({ try $0.observeCase(caseId: id) }) { $0.map(CaseDetail.init) }
     }
 
-    public func report(_ fields: ActionFields) async throws -> String {
-        try await told { try await device.report(fields: .init(fields)) }
+    public func report(_ fields: ActionFields, form: UUID?) async throws -> String {
+        try await told { try await device.report(fields: .init(fields), form: form?.uuidString) }
     }
 
     @discardableResult
-    public func act(case id: String, _ kind: ActionKind, _ fields: ActionFields) async throws -> String {
-        try await told { try await device.act(caseId: id, kind: .init(kind), fields: .init(fields)) }
+    public func act(case id: String, _ kind: ActionKind, _ fields: ActionFields, form: UUID?) async throws -> String {
+        try await told { try await device.act(caseId: id, kind: .init(kind), fields: .init(fields), form: form?.uuidString) }
     }
 
     public func households(_ filter: HouseholdFilter, page: PageRequest) async throws -> Page<HouseholdRow> {
@@ -91,21 +91,22 @@ public final class FieldgridEngine: Fieldgrid {
         try await told { try await device.grids() }
     }
 
-    public func addHousehold(_ fields: FieldEdit, persons: [FieldEdit]) async throws -> String {
-        try await told { try await device.addHousehold(household: .init(fields), persons: persons.map { .init($0) }) }
+    public func addHousehold(_ fields: FieldEdit, persons: [FieldEdit], form: UUID?) async throws -> String {
+        try await told { try await device.addHousehold(household: .init(fields), persons: persons.map { .init($0) }, form: form?.uuidString) }
     }
 
-    public func editHousehold(_ id: String, _ fields: FieldEdit, persons: [String: FieldEdit]) async throws {
-        try await told { try await device.editHousehold(household: id, fields: .init(fields), persons: persons.mapValues { .init($0) }) }
+    public func editHousehold(_ id: String, _ fields: FieldEdit, persons: [String: FieldEdit], form: UUID?) async throws {
+        let persons = persons.mapValues { FieldgridFFI.FieldEdit($0) }
+        try await told { try await device.editHousehold(household: id, fields: .init(fields), persons: persons, form: form?.uuidString) }
     }
 
     @discardableResult
-    public func addPerson(household: String, _ fields: FieldEdit) async throws -> String {
-        try await told { try await device.addPerson(household: household, fields: .init(fields)) }
+    public func addPerson(household: String, _ fields: FieldEdit, form: UUID?) async throws -> String {
+        try await told { try await device.addPerson(household: household, fields: .init(fields), form: form?.uuidString) }
     }
 
-    public func setIdNumber(household: String, person: String, _ value: String) async throws {
-        try await told { try await device.setIdNumber(household: household, person: person, value: value) }
+    public func setIdNumber(household: String, person: String, _ value: String, form: UUID?) async throws {
+        try await told { try await device.setIdNumber(household: household, person: person, value: value, form: form?.uuidString) }
     }
 
     public func revealIdNumber(household: String, person: String, _ reason: RevealReason, note: String?) async throws -> String? {
@@ -121,8 +122,8 @@ public final class FieldgridEngine: Fieldgrid {
     }
 
     @discardableResult
-    public func visit(household: String, _ visit: Visit) async throws -> String {
-        try await told { try await device.visit(household: household, visit: .init(visit)) }
+    public func visit(household: String, _ visit: Visit, form: UUID?) async throws -> String {
+        try await told { try await device.visit(household: household, visit: .init(visit), form: form?.uuidString) }
     }
 
     public func search(_ typed: String, page: PageRequest) async throws -> Page<Hit> {

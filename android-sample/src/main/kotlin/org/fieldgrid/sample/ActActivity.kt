@@ -77,8 +77,9 @@ class ActActivity : Form() {
                 observation = texts[Ask.OBSERVATION]?.typed,
                 result = choices[Ask.RESULT]?.chosen?.let { RESULT_CODES[it] },
                 score = choices[Ask.SCORE]?.chosen,
-                dueMs = choices[Ask.UNTIL]?.chosen?.let { app.now() + it * Times.DAY },
+                dueMs = choices[Ask.UNTIL]?.chosen?.let { checkNotNull(pressedMs) + it * Times.DAY },
             ),
+            form,
         )
     }
 

@@ -62,7 +62,8 @@ class AddHouseholdActivity : Form() {
 
     override suspend fun save(): String {
         val head = given("name" to head.typed, "relation" to Relation.HEAD)
-        return engine.addHousehold(given("grid" to grid(), "address" to address.typed, "phone" to phone.typed), listOf(head) + people.filterNot(PersonFields::empty).map(PersonFields::edit))
+        val others = people.filterNot(PersonFields::empty).map(PersonFields::edit)
+        return engine.addHousehold(given("grid" to grid(), "address" to address.typed, "phone" to phone.typed), listOf(head) + others, form)
     }
 
     override fun next(saved: Any) = HouseholdActivity.of(this, saved as String)

@@ -16,7 +16,7 @@ class AddPersonActivity : Form() {
     override fun missing(): String? = if (person.nameless) getString(R.string.required, getString(R.string.person_name)) else null
 
     override suspend fun save() {
-        engine.addPerson(checkNotNull(intent.getStringExtra(ID)), person.edit())
+        engine.addPerson(checkNotNull(intent.getStringExtra(ID)), person.edit(), form)
     }
 
     companion object {

@@ -21,7 +21,7 @@ class EditActivity : Form() {
     override suspend fun save() {
         if (value.typed == intent.getStringExtra(VALUE)) return
         val field = HouseholdField.valueOf(checkNotNull(intent.getStringExtra(FIELD)))
-        engine.editHousehold(checkNotNull(intent.getStringExtra(ID)), FieldEdit(field.key to value.typed.ifEmpty { null }))
+        engine.editHousehold(checkNotNull(intent.getStringExtra(ID)), FieldEdit(field.key to value.typed.ifEmpty { null }), form = form)
     }
 
     companion object {

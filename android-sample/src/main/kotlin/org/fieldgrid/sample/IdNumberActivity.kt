@@ -101,7 +101,7 @@ class IdNumberActivity : Form() {
         }
     }
 
-    override suspend fun save() = engine.setIdNumber(household, person, number.typed)
+    override suspend fun save() = engine.setIdNumber(household, person, number.typed, form)
 
     companion object {
         private const val HOUSEHOLD = "household"

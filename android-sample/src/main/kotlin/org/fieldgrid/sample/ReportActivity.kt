@@ -63,7 +63,7 @@ class ReportActivity : SavingScreen(R.layout.report) {
             }
             offerMinors()
             view<View>(R.id.words).requestFocus()
-            if (app.spot.permitted && fix == null) find()
+            if (app.spot.permitted && fix == null && pressedMs == null) find()
         }
     }
 
@@ -75,8 +75,14 @@ class ReportActivity : SavingScreen(R.layout.report) {
         val spot = view<Button>(R.id.spot)
         spot.isEnabled = false
         spot.setText(R.string.spot_finding)
-        fix = app.spot.fix()
-        fix.let { if (it == null) spot.setText(R.string.spot_none) else tell(it) }
+        val found = app.spot.fix()
+        when {
+            // Too late for what is being saved, which is to be the same when it is sent again.
+            pressedMs != null -> spot.setText(R.string.spot_use)
+            found == null -> spot.setText(R.string.spot_none)
+            else -> tell(found)
+        }
+        if (pressedMs == null) fix = found
         spot.isEnabled = true
     }
 
@@ -115,7 +121,7 @@ class ReportActivity : SavingScreen(R.layout.report) {
     override suspend fun save() {
         val category = checkNotNull(minor ?: major) { "without a kind there is nothing to press" }
         val place = Place(view<EditText>(R.id.place).typed, fix?.latitude, fix?.longitude, fix?.accuracy?.roundToInt())
-        engine.report(ActionFields(category = category.code, severity = category.severity, text = view<EditText>(R.id.words).typed, place = place))
+        engine.report(ActionFields(category = category.code, severity = category.severity, text = view<EditText>(R.id.words).typed, place = place), form)
     }
 
     private fun icon(major: Category): Int = when (major.code) {

@@ -21,7 +21,7 @@ open class SampleApp : Application() {
 
     val spot: Spot by lazy { Spot(this) }
 
-    val saves = Saves()
+    open val saves = Saves()
 
     open val now: () -> Long = System::currentTimeMillis
 

@@ -8,10 +8,18 @@ import java.util.UUID
 import kotlinx.coroutines.launch
 import org.fieldgrid.FieldgridException
 
-/** A screen that closes when what is on it is saved on the phone; it never waits for the network. It saves once, also when it is made anew meanwhile. */
+/**
+ * A screen that closes when what is on it is saved on the phone; it never waits for the network. It saves once, also when it is made anew meanwhile, and when the
+ * process ends between the save and the closing.
+ */
 abstract class SavingScreen(layout: Int) : Screen(layout) {
-    /** Of this screen and of those that it is made anew as. */
-    private var id = UUID.randomUUID().toString()
+    /** Of this screen and of those that it is made anew as, in other processes too: what it saves, it saves under this id. */
+    protected var form: UUID = UUID.randomUUID()
+        private set
+
+    /** When it was first pressed to save; `null` before, and when that came to nothing. What is reckoned from now is the same when it is pressed again. */
+    protected var pressedMs: Long? = null
+        private set
     private lateinit var button: View
 
     /** What is missing, in words; `null` when it may be saved. */
@@ -30,7 +38,8 @@ abstract class SavingScreen(layout: Int) : Screen(layout) {
             val missing = missing()
             complain(missing)
             if (missing == null) {
-                app.saves.begin(id, ::save)
+                pressedMs = pressedMs ?: app.now()
+                app.saves.begin(form, ::save)
                 close()
             }
         }
@@ -41,30 +50,38 @@ abstract class SavingScreen(layout: Int) : Screen(layout) {
         button.isEnabled = false
         scope.launch {
             try {
-                next(app.saves.end(id))?.let(::startActivity)
+                next(app.saves.end(form))?.let(::startActivity)
                 finish()
             } catch (refused: FieldgridException) {
+                // What was changed since may be saved all the same, knowingly: as another form's.
+                if (refused is FieldgridException.AlreadySaved) form = UUID.randomUUID()
+                pressedMs = null
                 complain(say(refused.words))
                 button.isEnabled = true
             }
         }
     }
 
-    override fun keep(state: Bundle) = state.putString(SAVES_AS, id)
+    override fun keep(state: Bundle) {
+        state.putString(FORM, form.toString())
+        pressedMs?.let { state.putLong(PRESSED, it) }
+    }
 
     override fun restore(state: Bundle) {
-        id = state.getString(SAVES_AS) ?: id
-        if (id in app.saves) close()
+        form = state.getString(FORM)?.let(UUID::fromString) ?: form
+        pressedMs = state.getLong(PRESSED).takeIf { state.containsKey(PRESSED) }
+        if (form in app.saves) close()
     }
 
     override fun onDestroy() {
-        if (isFinishing) app.saves.leave(id)
+        if (isFinishing) app.saves.leave(form)
         super.onDestroy()
     }
 
     private fun complain(words: String?) = view<TextView>(R.id.error).showOrHide(words)
 
     private companion object {
-        const val SAVES_AS = "saves_as"
+        const val FORM = "form"
+        const val PRESSED = "pressed"
     }
 }

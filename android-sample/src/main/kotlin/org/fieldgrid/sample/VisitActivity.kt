@@ -33,8 +33,9 @@ class VisitActivity : Form() {
                 kind = kind.chosen ?: VisitKind.ROUTINE,
                 result = checkNotNull(result.chosen),
                 needs = needs.typed.ifEmpty { null },
-                nextDueMs = days?.let { app.now() + it * Times.DAY },
+                nextDueMs = days?.let { checkNotNull(pressedMs) + it * Times.DAY },
             ),
+            form,
         )
     }
 

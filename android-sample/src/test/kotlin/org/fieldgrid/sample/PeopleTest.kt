@@ -4,6 +4,7 @@ import android.content.Intent
 import android.content.res.Configuration
 import android.widget.Spinner
 import android.widget.TextView
+import java.util.UUID
 import kotlin.test.Test
 import kotlin.test.assertEquals
 import kotlin.test.assertNull
@@ -26,7 +27,7 @@ class PeopleTest {
 
         override suspend fun grids() = mapOf("610702001001001" to "三组", "610702001001002" to "四组")
 
-        override suspend fun addHousehold(fields: FieldEdit, persons: List<FieldEdit>): String {
+        override suspend fun addHousehold(fields: FieldEdit, persons: List<FieldEdit>, form: UUID?): String {
             saved = fields to persons
             return "h1"
         }

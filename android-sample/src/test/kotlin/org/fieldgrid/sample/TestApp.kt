@@ -11,6 +11,9 @@ import org.fieldgrid.sample.keys.StoreKeys
 class TestApp : SampleApp() {
     override val now: () -> Long get() = clock
 
+    /** Others in another process. */
+    override var saves = Saves()
+
     override fun keys() = StoreKeys(File(noBackupFilesDir, "store.key"), PlainSeal, rounds = 1_000)
 
     override suspend fun open(store: File, key: ByteArray): Fieldgrid = engine(store, key)

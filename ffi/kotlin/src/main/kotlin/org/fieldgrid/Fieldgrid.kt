@@ -1,6 +1,7 @@
 package org.fieldgrid
 
 import java.io.File
+import java.util.UUID
 import kotlinx.coroutines.flow.Flow
 import org.fieldgrid.internal.Engine
 
@@ -12,6 +13,9 @@ import org.fieldgrid.internal.Engine
  * - **Flows** give the current value first, then each other one; who collects slowly sees the latest. Nothing runs on the collector's thread but its own
  *   code, and native memory is given back when collecting ends.
  * - **Errors** are [FieldgridException]s, with words for a person in Chinese and English.
+ * - **A form is saved once**, whatever happens to the process between the save and the closing of the form. What saves takes the form's id: a random [UUID], made
+ *   when the form is opened and kept with what was typed. The same form with the same is answered what it was then, and nothing is written, whatever has become
+ *   of the edit; with something else it is [FieldgridException.AlreadySaved]. Times and ids that the phone fills in do not count; those that the app reckons do.
  *
  * `FakeFieldgrid`, in an artifact of its own, stands in for it in the tests of apps.
  */
@@ -59,10 +63,10 @@ interface Fieldgrid : AutoCloseable {
      * @return the case's id.
      * @throws FieldgridException nothing is saved, and what the form holds is the app's to keep. So with all that follow.
      */
-    suspend fun report(fields: ActionFields): String
+    suspend fun report(fields: ActionFields, form: UUID? = null): String
 
     /** Acts on a case. What a kind must say is in [NextAction.requires]; times are filled in. */
-    suspend fun act(case: String, kind: ActionKind, fields: ActionFields = ActionFields()): String
+    suspend fun act(case: String, kind: ActionKind, fields: ActionFields = ActionFields(), form: UUID? = null): String
 
     // ---- households
 
@@ -82,16 +86,16 @@ interface Fieldgrid : AutoCloseable {
     suspend fun grids(): Map<String, String>
 
     /** Adds a household with its persons; `grid`, of [grids], and `address` belong in every one. Its id. */
-    suspend fun addHousehold(fields: FieldEdit, persons: List<FieldEdit> = emptyList()): String
+    suspend fun addHousehold(fields: FieldEdit, persons: List<FieldEdit> = emptyList(), form: UUID? = null): String
 
     /** Saves a form: exactly the fields that were changed, the household's and those of [persons] by id. Nothing that a colleague changed meanwhile is undone. */
-    suspend fun editHousehold(id: String, fields: FieldEdit = FieldEdit(), persons: Map<String, FieldEdit> = emptyMap())
+    suspend fun editHousehold(id: String, fields: FieldEdit = FieldEdit(), persons: Map<String, FieldEdit> = emptyMap(), form: UUID? = null)
 
     /** Adds a person to a household; the person's id. */
-    suspend fun addPerson(household: String, fields: FieldEdit): String
+    suspend fun addPerson(household: String, fields: FieldEdit, form: UUID? = null): String
 
     /** Keeps a person's ID number, beside the household and never in it. */
-    suspend fun setIdNumber(household: String, person: String, value: String)
+    suspend fun setIdNumber(household: String, person: String, value: String, form: UUID? = null)
 
     /**
      * Reads a person's ID number. That it was read, and why, is recorded first, and synced; [note] says what the [reason] does not, in at most 2,000 characters.
@@ -110,7 +114,7 @@ interface Fieldgrid : AutoCloseable {
     fun observeVisits(household: String? = null, limit: Int = PAGE, after: PageToken? = null): Flow<Page<VisitRow>>
 
     /** Records a visit; its id. */
-    suspend fun visit(household: String, visit: Visit): String
+    suspend fun visit(household: String, visit: Visit, form: UUID? = null): String
 
     // ---- search, and what was refused
 

@@ -47,4 +47,7 @@ sealed class FieldgridException(val words: Words) : Exception(words.en) {
 
     /** An id, a code or a key that was given is not one. */
     class InvalidInput(words: Words) : FieldgridException(words)
+
+    /** The form has saved something else already, which stands; what was changed in it since was not saved. */
+    class AlreadySaved(words: Words) : FieldgridException(words)
 }

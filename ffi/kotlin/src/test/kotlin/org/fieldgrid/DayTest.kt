@@ -1,6 +1,7 @@
 package org.fieldgrid
 
 import java.io.File
+import java.util.UUID
 import kotlin.test.AfterTest
 import kotlin.test.Test
 import kotlin.test.assertEquals
@@ -88,6 +89,36 @@ class DayTest : Phones() {
         open("a").use { phone ->
             assertEquals(case, phone.cases().rows.single().id)
             assertFailsWith<FieldgridException.InUse> { open("a") }
+        }
+    }
+
+    @Test
+    fun aFormIsSavedOnceWhateverHappensBeforeItIsClosed() = day {
+        val forms = List(7) { UUID.randomUUID() }
+        lateinit var case: String
+        lateinit var household: String
+        suspend fun saved(phone: Fieldgrid): List<String> {
+            case = phone.report(manhole(), forms[0])
+            val note = phone.act(case, ActionKind.SUPPLEMENT, ActionFields(text = "已放警示牌"), forms[1])
+            household = phone.addHousehold(household(), listOf(head()), forms[2])
+            val persons = assertNotNull(phone.household(household)).persons.filter { it.name == "王秀英" }
+            phone.editHousehold(household, FieldEdit("phone" to "12012345678", "note" to "有狗"), persons.associate { it.id to FieldEdit("birth" to "1945-09-30") }, forms[3])
+            val person = phone.addPerson(household, head("李明"), forms[4])
+            val visit = phone.visit(household, Visit(VisitKind.CARE, VisitResult.MET, listOf(person)), forms[5])
+            phone.setIdNumber(household, person, "610799194509300025", forms[6])
+            return listOf(case, note, household, person, visit)
+        }
+        val before = phone("a").use { saved(it) to it.status().unsent }
+        // The process ended before it heard of it.
+        open("a").use { phone ->
+            assertEquals(before, saved(phone) to phone.status().unsent)
+            assertNull(phone.syncNow().wait)
+            assertEquals(before.first, saved(phone))
+            assertEquals(listOf(0, 1, 1), phone.status().let { listOf(it.unsent, it.cases, it.households) })
+            val changed = assertFailsWith<FieldgridException.AlreadySaved> { phone.report(manhole("路灯不亮"), forms[0]) }
+            assertTrue(changed.words.zh.isNotEmpty() && changed.words.en.isNotEmpty())
+            assertFailsWith<FieldgridException.AlreadySaved> { phone.visit(household, Visit(VisitKind.CARE, VisitResult.MET), forms[0]) }
+            assertEquals(0, phone.status().unsent)
         }
     }
 

@@ -1,5 +1,6 @@
 package org.fieldgrid
 
+import java.util.UUID
 import kotlin.test.Test
 import kotlin.test.assertEquals
 import kotlin.test.assertFailsWith
@@ -44,6 +45,22 @@ class FakeTest {
         assertEquals("已修好", phone.case(case)?.history?.last()?.text)
         assertFailsWith<FieldgridException.NotFound> { phone.discard(case, refused.id) }
         Unit
+    }
+
+    @Test
+    fun aFormIsSavedOnce() = runBlocking {
+        val phone = FakeFieldgrid()
+        val form = UUID.randomUUID()
+        val case = phone.report(ActionFields(title = "井盖破损"), form)
+        phone.syncNow()
+        assertEquals(case, phone.report(ActionFields(title = "井盖破损"), form))
+        assertFailsWith<FieldgridException.AlreadySaved> { phone.report(ActionFields(title = "路灯不亮"), form) }
+        assertFailsWith<FieldgridException.AlreadySaved> { phone.act(case, ActionKind.SIGN, form = form) }
+        assertEquals(case, phone.cases().rows.single().id)
+        val other = UUID.randomUUID()
+        assertFailsWith<FieldgridException.NotFound> { phone.act("none", ActionKind.SUPPLEMENT, form = other) }
+        phone.act(case, ActionKind.SUPPLEMENT, form = other)
+        assertEquals(1, phone.status().unsent, "what failed was not noted")
     }
 
     @Test

@@ -7,6 +7,8 @@ import kotlinx.coroutines.flow.conflate
 import kotlinx.coroutines.flow.distinctUntilChanged
 import kotlinx.coroutines.flow.map
 import kotlinx.coroutines.flow.update
+import kotlinx.coroutines.sync.Mutex
+import kotlinx.coroutines.sync.withLock
 import org.fieldgrid.*
 
 /**
@@ -14,7 +16,7 @@ import org.fieldgrid.*
  *
  * It behaves: what is saved is listed at once and is "on this phone" until [syncNow] brings it to the centre, which it does only while [online]; what
  * [refuseNext] announced is refused by the centre then, stays visible with the reason, and can be discarded or sent as a note. What others do is put in by
- * [put]. It judges nothing: which actions are possible is what [put] said.
+ * [put]. It judges nothing: which actions are possible is what [put] said. A form is saved once, as on a phone.
  */
 class FakeFieldgrid(enrolled: Boolean = true, private val now: () -> Long = System::currentTimeMillis) : Fieldgrid {
     private data class World(
@@ -29,12 +31,15 @@ class FakeFieldgrid(enrolled: Boolean = true, private val now: () -> Long = Syst
         val received: Int = 0,
         val contactMs: Long? = null,
         val wait: SyncWait? = null,
+        /** What forms gave, and what they were answered. */
+        val forms: Map<UUID, Pair<List<Any>, Any>> = emptyMap(),
         val background: Boolean = false,
         val closed: Boolean = false,
     )
 
     private val world = MutableStateFlow(World(enrolment = if (enrolled) ENROLMENT else null))
     private val refusals = ArrayDeque<Words>()
+    private val forms = Mutex()
 
     /** Whether the centre can be reached. */
     @Volatile
@@ -68,16 +73,16 @@ class FakeFieldgrid(enrolled: Boolean = true, private val now: () -> Long = Syst
     override suspend fun case(id: String) = open().cases[id]
     override fun observeCase(id: String) = watch { it.cases[id] }
 
-    override suspend fun report(fields: ActionFields): String {
+    override suspend fun report(fields: ActionFields, form: UUID?): String = once(form, "report", fields) {
         val id = id()
         val row = CaseRow(id, CaseState.REPORTED, severity = fields.severity, category = fields.category, title = fields.title, address = fields.place?.address, grid = fields.grid, mine = true)
         save(RefusedEdit(id(), id, fields.title ?: fields.place?.address, now(), ON_PHONE, listOf(ActionKind.REPORT))) {
             it.copy(cases = it.cases + (id to CaseDetail(row, fields.text, fields.place, fields.occurredMs ?: now(), fields.source)))
         }
-        return id
+        id
     }
 
-    override suspend fun act(case: String, kind: ActionKind, fields: ActionFields): String {
+    override suspend fun act(case: String, kind: ActionKind, fields: ActionFields, form: UUID?): String = once(form, "act", case, kind, fields) {
         val edit = RefusedEdit(id(), case, open().cases[case]?.row?.title, now(), ON_PHONE, listOf(kind), mayBeNote = true)
         if (case !in world.value.cases) throw notFound()
         val said = listOfNotNull(fields.text, fields.measure, fields.reason, fields.observation, fields.reply).joinToString("\n").ifEmpty { null }
@@ -85,7 +90,7 @@ class FakeFieldgrid(enrolled: Boolean = true, private val now: () -> Long = Syst
             val entry = HistoryEntry(edit.id, kind, world.enrolment?.role ?: Role.GRID_MEMBER, own = true, madeMs = now(), text = said, fields = fields, delivery = ON_PHONE)
             world.changed(case) { it.copy(history = it.history + entry) }
         }
-        return edit.id
+        edit.id
     }
 
     override suspend fun households(filter: HouseholdFilter, limit: Int, after: PageToken?) = open().households(filter).page(limit, after)
@@ -95,24 +100,26 @@ class FakeFieldgrid(enrolled: Boolean = true, private val now: () -> Long = Syst
 
     override suspend fun grids() = open().enrolment?.scopes.orEmpty().associateWith { it }
 
-    override suspend fun addHousehold(fields: FieldEdit, persons: List<FieldEdit>): String {
+    override suspend fun addHousehold(fields: FieldEdit, persons: List<FieldEdit>, form: UUID?): String = once(form, "addHousehold", fields, persons) {
         val id = id()
         val household = HouseholdDetail(HouseholdRow(id), persons = persons.map { Person(id()).with(it) }).with(fields)
         save(RefusedEdit(id(), id, household.row.address, now(), ON_PHONE)) { it.copy(households = it.households + (id to household)) }
-        return id
+        id
     }
 
-    override suspend fun editHousehold(id: String, fields: FieldEdit, persons: Map<String, FieldEdit>) = edit(id) { household ->
-        household.copy(persons = household.persons.map { person -> persons[person.id]?.let { person.with(it) } ?: person }).with(fields)
+    override suspend fun editHousehold(id: String, fields: FieldEdit, persons: Map<String, FieldEdit>, form: UUID?) = once(form, "editHousehold", id, fields, persons) {
+        edit(id) { household ->
+            household.copy(persons = household.persons.map { person -> persons[person.id]?.let { person.with(it) } ?: person }).with(fields)
+        }
     }
 
-    override suspend fun addPerson(household: String, fields: FieldEdit): String {
+    override suspend fun addPerson(household: String, fields: FieldEdit, form: UUID?): String = once(form, "addPerson", household, fields) {
         val person = Person(id()).with(fields)
         edit(household) { it.copy(persons = it.persons + person).with(FieldEdit()) }
-        return person.id
+        person.id
     }
 
-    override suspend fun setIdNumber(household: String, person: String, value: String) {
+    override suspend fun setIdNumber(household: String, person: String, value: String, form: UUID?) = once(form, "setIdNumber", household, person, value) {
         edit(household) { it.copy(persons = it.persons.map { one -> if (one.id == person) one.copy(hasIdNumber = true) else one }) }
         world.update { it.copy(idNumbers = it.idNumbers + (person to value)) }
     }
@@ -126,11 +133,11 @@ class FakeFieldgrid(enrolled: Boolean = true, private val now: () -> Long = Syst
     override suspend fun visits(household: String?, limit: Int, after: PageToken?) = open().visits(household).page(limit, after)
     override fun observeVisits(household: String?, limit: Int, after: PageToken?) = watch { it.visits(household).page(limit, after) }
 
-    override suspend fun visit(household: String, visit: Visit): String {
+    override suspend fun visit(household: String, visit: Visit, form: UUID?): String = once(form, "visit", household, visit) {
         val row = VisitRow(id(), household, visit.kind, visit.result, now(), visit.nextDueMs, ON_PHONE)
         edit(household) { it.copy(visits = listOf(row) + it.visits) }
         world.update { it.copy(visits = listOf(row) + it.visits) }
-        return row.id
+        row.id
     }
 
     override suspend fun search(typed: String, limit: Int, after: PageToken?): Page<Hit> {
@@ -182,6 +189,17 @@ class FakeFieldgrid(enrolled: Boolean = true, private val now: () -> Long = Syst
 
     override fun close() = world.update { it.copy(closed = true) }
     override suspend fun closeAndWait() = close()
+
+    /** A form that comes back is answered what it was then. */
+    private suspend fun <T : Any> once(form: UUID?, vararg given: Any, save: suspend () -> T): T {
+        if (form == null) return save()
+        return forms.withLock {
+            val (before, saved) = open().forms[form] ?: return@withLock save().also { saved -> world.update { it.copy(forms = it.forms + (form to (given.toList() to saved))) } }
+            if (before != given.toList()) throw FieldgridException.AlreadySaved(SAVED)
+            @Suppress("UNCHECKED_CAST")
+            saved as T
+        }
+    }
 
     private suspend fun save(edit: RefusedEdit, change: (World) -> World) {
         if (open().enrolment == null) throw FieldgridException.NotEnrolled(Words("本机尚未入网", "This phone is not enrolled"))
@@ -253,6 +271,7 @@ class FakeFieldgrid(enrolled: Boolean = true, private val now: () -> Long = Syst
     private companion object {
         val ENROLMENT = Enrolment("陈静", Role.GRID_MEMBER, listOf("610702001001001"))
         val ON_PHONE = Delivery(DeliveryState.ON_PHONE)
+        val SAVED = Words("这张表单已经保存过，之后改动的内容没有保存", "This form was saved already, and what was changed in it since was not")
         val OFFLINE = SyncWait(WaitReason.NO_NETWORK, Words("没有网络，记录已保存在本机，有网后自动上传", "No network. Records are safe on this phone and go out when there is one"), 30_000)
 
         fun Map<String, String>.with(edit: FieldEdit) = (this + edit.values).filterValues { it != null }.mapValues { it.value!! }

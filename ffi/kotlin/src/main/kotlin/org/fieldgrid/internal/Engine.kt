@@ -1,5 +1,6 @@
 package org.fieldgrid.internal
 
+import java.util.UUID
 import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.flow.Flow
 import kotlinx.coroutines.flow.buffer
@@ -29,8 +30,10 @@ internal class Engine private constructor(private val device: Device) : Fieldgri
 
     override suspend fun case(id: String) = aside { device.case(id)?.shown() }
     override fun observeCase(id: String) = watching({ device.observeCase(id) }, { next() }, { this?.shown() })
-    override suspend fun report(fields: ActionFields) = aside { device.report(fields.given()) }
-    override suspend fun act(case: String, kind: ActionKind, fields: ActionFields) = aside { device.act(case, kind.given(), fields.given()) }
+    override suspend fun report(fields: ActionFields, form: UUID?) = aside { device.report(fields.given(), form?.toString()) }
+
+    override suspend fun act(case: String, kind: ActionKind, fields: ActionFields, form: UUID?) =
+        aside { device.act(case, kind.given(), fields.given(), form?.toString()) }
 
     override suspend fun households(filter: HouseholdFilter, limit: Int, after: PageToken?) =
         aside { device.households(filter.given(), limit.toUInt(), after?.given()).shown() }
@@ -43,14 +46,16 @@ internal class Engine private constructor(private val device: Device) : Fieldgri
 
     override suspend fun grids() = aside { device.grids().toSortedMap() }
 
-    override suspend fun addHousehold(fields: FieldEdit, persons: List<FieldEdit>) =
-        aside { device.addHousehold(fields.given(), persons.map { it.given() }) }
+    override suspend fun addHousehold(fields: FieldEdit, persons: List<FieldEdit>, form: UUID?) =
+        aside { device.addHousehold(fields.given(), persons.map { it.given() }, form?.toString()) }
 
-    override suspend fun editHousehold(id: String, fields: FieldEdit, persons: Map<String, FieldEdit>) =
-        aside { device.editHousehold(id, fields.given(), persons.mapValues { it.value.given() }) }
+    override suspend fun editHousehold(id: String, fields: FieldEdit, persons: Map<String, FieldEdit>, form: UUID?) =
+        aside { device.editHousehold(id, fields.given(), persons.mapValues { it.value.given() }, form?.toString()) }
 
-    override suspend fun addPerson(household: String, fields: FieldEdit) = aside { device.addPerson(household, fields.given()) }
-    override suspend fun setIdNumber(household: String, person: String, value: String) = aside { device.setIdNumber(household, person, value) }
+    override suspend fun addPerson(household: String, fields: FieldEdit, form: UUID?) = aside { device.addPerson(household, fields.given(), form?.toString()) }
+
+    override suspend fun setIdNumber(household: String, person: String, value: String, form: UUID?) =
+        aside { device.setIdNumber(household, person, value, form?.toString()) }
 
     override suspend fun revealIdNumber(household: String, person: String, reason: RevealReason, note: String?) =
         aside { device.revealIdNumber(household, person, reason.given(), note) }
@@ -61,7 +66,7 @@ internal class Engine private constructor(private val device: Device) : Fieldgri
     override fun observeVisits(household: String?, limit: Int, after: PageToken?) =
         watching({ device.observeVisits(household, limit.toUInt(), after?.given()) }, { next() }, { shown() })
 
-    override suspend fun visit(household: String, visit: Visit) = aside { device.visit(household, visit.given()) }
+    override suspend fun visit(household: String, visit: Visit, form: UUID?) = aside { device.visit(household, visit.given(), form?.toString()) }
     override suspend fun search(typed: String, limit: Int, after: PageToken?) = aside { device.search(typed, limit.toUInt(), after?.given()).shown() }
     override fun observeRefused() = watching({ device.observeRefused() }, { next() }, { map { it.shown() } })
     override suspend fun refused() = aside { device.refused().map { it.shown() } }

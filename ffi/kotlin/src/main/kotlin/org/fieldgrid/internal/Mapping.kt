@@ -344,5 +344,6 @@ internal fun Failure.shown(): FieldgridException {
         ErrorKind.REFUSED -> FieldgridException.Refused(words, refusal.orEmpty())
         ErrorKind.NOT_FOUND -> FieldgridException.NotFound(words)
         ErrorKind.INVALID_INPUT -> FieldgridException.InvalidInput(words)
+        ErrorKind.ALREADY_SAVED -> FieldgridException.AlreadySaved(words)
     }
 }
