@@ -27,10 +27,6 @@ use tokio::runtime::Runtime;
 use args::{Cli, Command, Household};
 use output::Out;
 
-/// Records are many small things: with the C library's allocator a tenth of the processor's time goes into it (`docs/benchmarks.md`).
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 /// Why a command did not do what it was asked, with the exit code that says so.
 #[derive(Debug)]
 pub struct Failure {

@@ -26,10 +26,6 @@ use fieldgrid_tests::workload::{self, Workload};
 use figure::Figures;
 use import::Importer;
 
-/// As in the programs that are measured.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 /// Whatever went wrong: a figure counts only when nothing did.
 pub type Failure = Box<dyn std::error::Error + Send + Sync>;
 /// A result of the benchmark.
