@@ -290,7 +290,7 @@ impl Store {
         if applied.wiped {
             return self.wipe();
         }
-        if applied.purged > 0 {
+        if applied.purged > 0 || self.inner.db.owes_emptying() {
             self.inner.db.truncate_wal()?;
         }
         Ok(())

@@ -4,7 +4,7 @@
 //! `foreign_keys` is per connection, so both are set where a connection is made and nowhere else.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -47,8 +47,15 @@ pub(super) struct Database {
     writer: Mutex<Connection>,
     readers: Mutex<Vec<Connection>>,
     waiting: AtomicUsize,
-    /// Moves the WAL into the file.
-    mover: Mutex<Option<JoinHandle<()>>>,
+    mover: Mutex<Option<Mover>>,
+    /// What was deleted is still in the WAL: a reader kept it from being emptied.
+    owes_emptying: AtomicBool,
+}
+
+/// Who moves the WAL into the file, and how long it was then.
+struct Mover {
+    thread: JoinHandle<()>,
+    pages: i64,
 }
 
 impl std::fmt::Debug for Database {
@@ -67,6 +74,7 @@ impl Database {
             readers: Mutex::default(),
             waiting: AtomicUsize::new(0),
             mover: Mutex::default(),
+            owes_emptying: AtomicBool::new(false),
         }
     }
 
@@ -113,16 +121,27 @@ impl Database {
 
     /// Begins to move the WAL into the file where it has become long. Who saves does not wait for it: by SQLite's own choice every hundredth save wrote 4 MB more.
     fn move_aside(&self, writer: &Connection) {
-        let pages = |row: &rusqlite::Row<'_>| Ok(row.get::<_, i64>(1)? - row.get::<_, i64>(2)?);
-        let waiting = writer.prepare_cached("PRAGMA wal_checkpoint(NOOP)").and_then(|mut noop| noop.query_row([], pages)).unwrap_or_default();
+        let counted = |row: &rusqlite::Row<'_>| Ok((row.get(1)?, row.get::<_, i64>(1)? - row.get::<_, i64>(2)?));
+        let noop = writer.prepare_cached("PRAGMA wal_checkpoint(NOOP)");
+        let (pages, waiting): (i64, i64) = noop.and_then(|mut noop| noop.query_row([], counted)).unwrap_or_default();
         let mut mover = lock(&self.mover);
-        if waiting < WAL_MOVED || mover.as_ref().is_some_and(|mover| !mover.is_finished()) {
+        if let Some(last) = mover.as_mut() {
+            if pages < last.pages {
+                // The WAL has begun anew.
+                last.pages = 0;
+            }
+            // A reader that stays leaves work to one mover after the other: each begins when there is as much again.
+            if !last.thread.is_finished() || pages < last.pages + WAL_MOVED {
+                return;
+            }
+        }
+        if waiting < WAL_MOVED {
             return;
         }
         // Where no connection or no thread is to be had, the WAL grows to its limit.
         let Ok(connection) = self.reader() else { return };
         let work = move || drop(connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())));
-        *mover = std::thread::Builder::new().name("fieldgrid-wal".to_owned()).spawn(work).ok();
+        *mover = std::thread::Builder::new().name("fieldgrid-wal".to_owned()).spawn(work).ok().map(|thread| Mover { thread, pages });
     }
 
     /// Whether another writer waits.
@@ -140,14 +159,21 @@ impl Database {
         }
     }
 
-    /// Moves the WAL into the file and empties it, so that what was deleted is gone from both.
+    /// Moves the WAL into the file and empties it, so that what was deleted is gone from both. A reader that stays for seconds keeps it from that; then
+    /// [`Self::owes_emptying`] says so, and it is tried again.
     pub(super) fn truncate_wal(&self) -> Result<(), StoreError> {
         lock(&self.readers).clear();
         let writer = lock(&self.writer);
         // SQLite does not wait for another who moves the WAL.
         self.moved();
-        writer.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+        let busy = writer.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
+        self.owes_emptying.store(busy, Ordering::SeqCst);
         Ok(())
+    }
+
+    /// Whether what was deleted is still in the WAL.
+    pub(super) fn owes_emptying(&self) -> bool {
+        self.owes_emptying.load(Ordering::SeqCst)
     }
 
     /// Runs on the writing connection outside a transaction: at opening, where another connection would cost more than what is read, and for `VACUUM`.
@@ -164,7 +190,7 @@ impl Database {
     /// Waits until nobody moves the WAL.
     fn moved(&self) {
         if let Some(mover) = lock(&self.mover).take() {
-            let _ = mover.join();
+            let _ = mover.thread.join();
         }
     }
 

@@ -13,8 +13,8 @@ use super::meta::{decode, encode};
 use super::{SaveError, Store, StoreError};
 use crate::domain::id::{FormId, Hash};
 
-/// How long what a form saved is remembered. A system keeps a screen's state for less.
-const KEPT_MS: i64 = 30 * 86_400_000;
+/// Forms whose save is remembered, the last ones: two weeks of evenings, longer than a system keeps a screen's state. By number, since phones' clocks lie.
+pub(super) const KEPT: i64 = 2_000;
 
 /// A form that is saved: its id and what it gives, as hashes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,17 +45,10 @@ impl Form {
         }
     }
 
-    /// Notes what it saves, and forgets old forms; those too of a clock that was wrong, which would stay for years.
-    pub(super) fn note<T: Encode<()>>(&self, db: &Connection, saved: &T, now_ms: i64) -> Result<(), StoreError> {
-        // Each is a range of the index; the two in one statement read every row.
-        db.prepare_cached("DELETE FROM forms WHERE noted_ms < ?1")?.execute([now_ms.saturating_sub(KEPT_MS)])?;
-        db.prepare_cached("DELETE FROM forms WHERE noted_ms > ?1")?.execute([now_ms.saturating_add(KEPT_MS)])?;
-        db.prepare_cached("INSERT INTO forms (form, given, saved, noted_ms) VALUES (?1, ?2, ?3, ?4)")?.execute(params![
-            self.id.0,
-            self.given.0,
-            encode(saved),
-            now_ms
-        ])?;
+    /// Notes what it saves, and forgets old forms.
+    pub(super) fn note<T: Encode<()>>(&self, db: &Connection, saved: &T) -> Result<(), StoreError> {
+        db.prepare_cached("INSERT INTO forms (form, given, saved) VALUES (?1, ?2, ?3)")?.execute(params![self.id.0, self.given.0, encode(saved)])?;
+        db.prepare_cached("DELETE FROM forms WHERE n <= ?1")?.execute([db.last_insert_rowid() - KEPT])?;
         Ok(())
     }
 }

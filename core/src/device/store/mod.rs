@@ -319,7 +319,7 @@ impl Store {
     /// Forgets everything: the device is revoked, or is given to someone else. What is left is an empty store under a new incarnation and key.
     ///
     /// # Errors
-    /// Storage.
+    /// Storage; [`StoreError::Busy`] where a reader stayed: all is deleted, and still in the WAL until it is wiped again or closed.
     pub fn wipe(&self) -> Result<(), StoreError> {
         *db::lock(&self.inner.outstanding) = None;
         *db::lock(&self.inner.sealed) = None;
@@ -358,7 +358,7 @@ impl Store {
         self.inner.db.truncate_wal()?;
         self.refresh()?;
         self.inner.announcer.announce(Touched::ALL);
-        Ok(())
+        if self.inner.db.owes_emptying() { Err(StoreError::Busy) } else { Ok(()) }
     }
 
     /// Makes every projection again from the stored changes and facts: after an update that shows more, or when a check found one wrong.

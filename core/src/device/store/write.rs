@@ -245,7 +245,7 @@ impl Store {
             let context = self.context_in(tx)?;
             let saved = f(tx, &context, &mut touched)?;
             if let Some(form) = self.form {
-                form.note(tx, &saved, context.now_ms)?;
+                form.note(tx, &saved)?;
             }
             Ok(saved)
         })?;

@@ -202,6 +202,21 @@ fn the_log_does_not_keep_the_size_that_a_reader_who_stayed_made_it_grow_to() {
 }
 
 #[test]
+fn a_log_that_a_reader_kept_from_being_emptied_is_emptied_later() {
+    let phone = Phone::new(11);
+    let db = &phone.store.inner.db;
+    let read = |reader: &rusqlite::Connection| {
+        reader.query_row("SELECT count(*) FROM own", [], |row| row.get::<_, i64>(0))?;
+        write(&phone, 1);
+        db.truncate_wal()
+    };
+    db.read(read).unwrap();
+    assert!(db.owes_emptying() && log(&phone) > 0);
+    db.truncate_wal().unwrap();
+    assert_eq!((db.owes_emptying(), log(&phone)), (false, 0));
+}
+
+#[test]
 fn the_log_stays_short_under_who_never_pauses_and_goes_when_the_store_closes() {
     let phone = Phone::new(10);
     for _ in 0..100 {

@@ -19,7 +19,7 @@ class EditActivity : Form() {
     override fun missing(): String? = null
 
     override suspend fun save() {
-        if (value.typed == intent.getStringExtra(VALUE)) return
+        if (!mayBeSaved && value.typed == intent.getStringExtra(VALUE)) return
         val field = HouseholdField.valueOf(checkNotNull(intent.getStringExtra(FIELD)))
         engine.editHousehold(checkNotNull(intent.getStringExtra(ID)), FieldEdit(field.key to value.typed.ifEmpty { null }), form = form)
     }

@@ -77,12 +77,11 @@ class ReportActivity : SavingScreen(R.layout.report) {
         spot.setText(R.string.spot_finding)
         val found = app.spot.fix()
         when {
-            // Too late for what is being saved, which is to be the same when it is sent again.
-            pressedMs != null -> spot.setText(R.string.spot_use)
+            isSaving -> spot.setText(R.string.spot_use)
             found == null -> spot.setText(R.string.spot_none)
             else -> tell(found)
         }
-        if (pressedMs == null) fix = found
+        if (!isSaving) fix = found
         spot.isEnabled = true
     }
 

@@ -5,6 +5,7 @@ import android.os.Bundle
 import android.view.View
 import android.widget.TextView
 import java.util.UUID
+import kotlin.math.abs
 import kotlinx.coroutines.launch
 import org.fieldgrid.FieldgridException
 
@@ -20,7 +21,14 @@ abstract class SavingScreen(layout: Int) : Screen(layout) {
     /** When it was first pressed to save; `null` before, and when that came to nothing. What is reckoned from now is the same when it is pressed again. */
     protected var pressedMs: Long? = null
         private set
+
+    /** It was pressed in a process that ended: it may be saved, and then nothing else is. */
+    protected var mayBeSaved = false
+        private set
     private lateinit var button: View
+
+    /** Whether it is being saved: what comes now comes too late for that. */
+    protected val isSaving: Boolean get() = form in app.saves
 
     /** What is missing, in words; `null` when it may be saved. */
     abstract fun missing(): String?
@@ -56,6 +64,7 @@ abstract class SavingScreen(layout: Int) : Screen(layout) {
                 // What was changed since may be saved all the same, knowingly: as another form's.
                 if (refused is FieldgridException.AlreadySaved) form = UUID.randomUUID()
                 pressedMs = null
+                mayBeSaved = false
                 complain(say(refused.words))
                 button.isEnabled = true
             }
@@ -69,8 +78,10 @@ abstract class SavingScreen(layout: Int) : Screen(layout) {
 
     override fun restore(state: Bundle) {
         form = state.getString(FORM)?.let(UUID::fromString) ?: form
-        pressedMs = state.getLong(PRESSED).takeIf { state.containsKey(PRESSED) }
-        if (form in app.saves) close()
+        mayBeSaved = state.containsKey(PRESSED) && !isSaving
+        // Who comes back on another day and says "in three days" means from then.
+        pressedMs = state.getLong(PRESSED).takeIf { state.containsKey(PRESSED) && abs(app.now() - it) < Times.DAY / 2 }
+        if (isSaving) close()
     }
 
     override fun onDestroy() {

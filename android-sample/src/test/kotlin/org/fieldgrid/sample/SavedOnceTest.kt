@@ -178,6 +178,17 @@ class SavedOnceTest {
         assertEquals(2, runBlocking { store.status().unsent })
     }
 
+    @Test
+    fun `a field that is typed back to what it was, when something else may be saved`() {
+        val form = Filled({ EditActivity.of(it, "h1", HouseholdField.NOTE, "养狗") }, R.id.save, null) { it.type(it.fieldOf("Note"), "养狗，拴着") }
+        val back = ended(form, store())
+        back.get().type(back.get().fieldOf("Note"), "养狗")
+        back.get().press(form.save)
+        idle()
+        assertFalse(back.get().isFinishing)
+        assertTrue("saved already" in back.get().requireViewById<TextView>(R.id.error).text)
+    }
+
     private fun store() = FakeFieldgrid().apply {
         online = false
         put(CaseDetail(Sample.cases[1]))
