@@ -1,4 +1,4 @@
-//! Connections: one that writes, several that read.
+//! Connections: one that writes, several that read, and now and then one that moves the WAL into the file.
 //!
 //! SQLCipher with a raw key: its own key derivation (256,000 rounds) would run on every connection opened. WAL cannot be set inside a transaction, and
 //! `foreign_keys` is per connection, so both are set where a connection is made and nowhere else.
