@@ -105,7 +105,7 @@ impl Device {
     /// This phone, where what is saved is a form's: it is saved once, whatever happens to the process before the form is closed. The id is random, made when
     /// the form is opened and kept with what was typed. The same form giving the same again is answered what it was then, and nothing is written, whatever has
     /// become of the edit; giving something else, or to another call, is [`SaveError::AlreadySaved`]. What the device fills in by itself does not count. A save
-    /// that failed is none. Remembered for 30 days.
+    /// that failed is none. The last 2,000 forms are remembered.
     ///
     /// So with [`Self::report`], [`Self::act`], [`Self::add_household`], [`Self::edit_household`], [`Self::add_person`], [`Self::visit`] and
     /// [`Self::set_id_number`]. To look at an ID number twice is to look twice, and an edit is given up or sent as a note once anyway.

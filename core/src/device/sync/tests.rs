@@ -5,7 +5,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::domain::id::StreamId;
 use crate::domain::words::Words;
-use crate::wire::sync::Cursor;
+use crate::wire::frame;
+use crate::wire::sync::{Answer, Cursor};
 
 /// No clock, and randomness from a seed (SplitMix64).
 #[derive(Debug)]
