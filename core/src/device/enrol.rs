@@ -14,6 +14,7 @@ use crate::domain::words::Words;
 use crate::wire::enrol::{EnrolAnswer, EnrolRequest, Invite};
 use crate::wire::error::{ErrorKind, WireError};
 use crate::wire::frame;
+use crate::wire::limits::{MAX_ENROL_ANSWER, MAX_STREAMS, shown};
 
 /// Pauses before an enrolment whose answer did not come is asked for again.
 const AGAIN: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(3)];
@@ -116,10 +117,16 @@ async fn ask(transport: &dyn Transport, body: &[u8]) -> Result<EnrolAnswer, Enro
         answered = transport.enrol(body.to_vec()).await;
     }
     let framed = answered?;
+    if framed.len() > MAX_ENROL_ANSWER || frame::plain_len(&framed) > MAX_ENROL_ANSWER {
+        return Err(EnrolError::NotTheServer(WireError::TooLarge("enrolment answer")));
+    }
     let plain = frame::unwrap(&framed).map_err(EnrolError::NotTheServer)?;
     let answer: EnrolAnswer = minicbor::decode(&plain).map_err(|_| EnrolError::NotTheServer(WireError::Malformed("enrolment answer")))?;
     if answer.version > crate::wire::VERSION {
         return Err(EnrolError::NotTheServer(WireError::NewerVersion(answer.version)));
     }
-    Ok(answer)
+    if answer.directory.len() > MAX_STREAMS {
+        return Err(EnrolError::NotTheServer(WireError::TooLarge("directory")));
+    }
+    Ok(EnrolAnswer { name: answer.name.as_deref().map(shown), ..answer })
 }

@@ -6,10 +6,13 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+mod news;
+
+use news::{Heard, Listening};
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, watch};
 use tokio::task::{JoinHandle, JoinSet, spawn_blocking};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{sleep, timeout};
 
 use super::store::{Ahead, Applied, Prepare, Prepared, Store};
 use super::sync::{Answered, Effect, Event, Outgoing, StoreFault, SyncMachine, SyncSummary, Wait, WaitReason};
@@ -52,6 +55,11 @@ pub trait SyncStore: Send + Sync + std::fmt::Debug + 'static {
     /// # Errors
     /// [`StoreFault`].
     fn keep_part(&self, pack: Hash, at: u64, bytes: &[u8]) -> Result<(), StoreFault>;
+    /// Throws away what is kept of a pack.
+    ///
+    /// # Errors
+    /// [`StoreFault`].
+    fn forget_part(&self) -> Result<(), StoreFault>;
     /// The session's token.
     ///
     /// # Errors
@@ -88,6 +96,10 @@ impl SyncStore for Store {
 
     fn keep_part(&self, pack: Hash, at: u64, bytes: &[u8]) -> Result<(), StoreFault> {
         Ok(Self::keep_part(self, pack, at, bytes)?)
+    }
+
+    fn forget_part(&self) -> Result<(), StoreFault> {
+        Ok(Self::forget_part(self)?)
     }
 
     fn token(&self) -> Result<Option<Token>, StoreFault> {
@@ -139,9 +151,6 @@ const EXCHANGE: Duration = Duration::from_secs(20 * 60);
 const KEEP_EVERY: Duration = Duration::from_secs(2);
 /// Longest that stopping waits for what is under way.
 const STOPPING: Duration = Duration::from_secs(5);
-/// First pause before an event stream that failed is opened again; doubles up to the longest.
-const LISTEN_AGAIN: Duration = Duration::from_secs(30);
-const LISTEN_AGAIN_CAP: Duration = Duration::from_secs(30 * 60);
 
 /// The runner of one store. Clones share it; the background ends with the last of them.
 #[derive(Debug, Clone)]
@@ -265,7 +274,6 @@ impl Runner {
 
 impl Inner {
     async fn run(&self, mut stop: watch::Receiver<bool>) {
-        let mut news: Option<Box<dyn News>> = None;
         let mut listening = Listening::default();
         loop {
             // What was saved until now goes out with this round.
@@ -278,39 +286,29 @@ impl Inner {
                 summary = self.round() => summary,
                 () = told(&mut stop) => return,
             };
-            if summary.wait.is_none() && news.is_none() && self.pace.listen && listening.due() {
+            if summary.wait.is_none() && self.pace.listen && listening.is_due() {
+                listening.open(listen(Arc::clone(&self.store), Arc::clone(&self.transport)), &self.runtime);
+            }
+            loop {
+                let pause = match summary.wait {
+                    Some(wait) => Duration::from_millis(wait.ms),
+                    None if listening.is_open() => self.pace.poll_with_news,
+                    None => self.pace.poll,
+                };
                 tokio::select! {
-                    opened = self.listen() => match opened {
-                        Some(line) => {
-                            news = Some(line);
-                            listening.opened();
-                        }
-                        None => listening.failed(),
-                    },
                     () = told(&mut stop) => return,
+                    () = sleep(pause) => break,
+                    () = self.wake.notified() => break,
+                    () = self.saved.notified(), if summary.wait.is_none() => {
+                        sleep(self.pace.gather).await;
+                        break;
+                    },
+                    heard = listening.hear(), if summary.wait.is_none() => if heard == Heard::News {
+                        break;
+                    },
                 }
             }
-            let pause = match summary.wait {
-                Some(wait) => Duration::from_millis(wait.ms),
-                None if news.is_some() => self.pace.poll_with_news,
-                None => self.pace.poll,
-            };
-            tokio::select! {
-                () = told(&mut stop) => return,
-                () = sleep(pause) => {}
-                () = self.wake.notified() => {}
-                () = self.saved.notified(), if summary.wait.is_none() => sleep(self.pace.gather).await,
-                heard = hear(&mut news) => if heard.is_err() {
-                    news = None;
-                    listening.failed();
-                },
-            }
         }
-    }
-
-    async fn listen(&self) -> Option<Box<dyn News>> {
-        let token = self.blocking(|store| store.token()).await.ok()??;
-        timeout(EXCHANGE, self.transport.news(token)).await.ok()?.ok()
     }
 
     /// One round, to its end or its first wait.
@@ -339,6 +337,7 @@ impl Inner {
                 }
                 Some(Effect::FetchPack(pack, offset)) => Event::Pack(self.fetch(pack, offset).await),
                 Some(Effect::ApplyPack(file)) => self.blocking(move |store| store.apply_pack(&file)).await.map_or_else(Event::StoreFailed, Event::PackApplied),
+                Some(Effect::ForgetPart) => self.blocking(|store| store.forget_part()).await.map_or_else(Event::StoreFailed, |()| Event::Forgotten),
                 Some(Effect::Wipe) if !self.transport.authenticates() => {
                     tracing::warn!("something that is not known to be the server says that this device is revoked; the store is kept, sync stops");
                     Event::Due
@@ -413,36 +412,21 @@ impl Inner {
     }
 
     async fn blocking<T: Send + 'static>(&self, work: impl FnOnce(&dyn SyncStore) -> Result<T, StoreFault> + Send + 'static) -> Result<T, StoreFault> {
-        let store = self.store.clone();
-        spawn_blocking(move || work(&*store)).await.unwrap_or(Err(StoreFault::Storage))
+        blocking(Arc::clone(&self.store), work).await
     }
 }
 
-/// When the event stream may be opened again.
-#[derive(Debug, Default)]
-struct Listening {
-    failures: u32,
-    not_before: Option<Instant>,
-    opened: Option<Instant>,
+async fn blocking<T: Send + 'static>(
+    store: Arc<dyn SyncStore>,
+    work: impl FnOnce(&dyn SyncStore) -> Result<T, StoreFault> + Send + 'static,
+) -> Result<T, StoreFault> {
+    spawn_blocking(move || work(&*store)).await.unwrap_or(Err(StoreFault::Storage))
 }
 
-impl Listening {
-    fn due(&self) -> bool {
-        self.not_before.is_none_or(|at| at <= Instant::now())
-    }
-
-    fn opened(&mut self) {
-        self.opened = Some(Instant::now());
-    }
-
-    /// A line that held for a while was a good one; only short ones make the pauses longer.
-    fn failed(&mut self) {
-        if self.opened.take().is_some_and(|opened| opened.elapsed() > LISTEN_AGAIN_CAP) {
-            self.failures = 0;
-        }
-        self.not_before = Some(Instant::now() + (LISTEN_AGAIN * (1 << self.failures.min(10))).min(LISTEN_AGAIN_CAP));
-        self.failures += 1;
-    }
+/// Opens the line for "something new".
+async fn listen(store: Arc<dyn SyncStore>, transport: Arc<dyn Transport>) -> Option<Box<dyn News>> {
+    let token = blocking(store, |store| store.token()).await.ok()??;
+    timeout(EXCHANGE, transport.news(token)).await.ok()?.ok()
 }
 
 /// Sends a request, and reads what is answered.
@@ -459,13 +443,6 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// Ends when the background is to stop, also because no handle of it is left.
 async fn told(stop: &mut watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
-}
-
-async fn hear(news: &mut Option<Box<dyn News>>) -> Result<(), TransportError> {
-    match news {
-        Some(line) => line.next().await,
-        None => std::future::pending().await,
-    }
 }
 
 #[cfg(test)]

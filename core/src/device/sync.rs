@@ -4,24 +4,32 @@
 //! What it promises, whatever the server, the network or the store do:
 //! - one outstanding request; only the answer with its nonce is applied. (While an answer is applied, the driver may have the next request out already; to the
 //!   machine it is prepared and sent only then);
-//! - asking again at once needs progress, or a reason that holds once (the server wants the state; the token ended). Everything else waits,
-//!   so no server can make a phone spin;
+//! - asking again at once needs progress, or a reason that holds once (the server wants the state;
+//!   the token ended). Everything else waits. Progress is a
+//!   proved position that rises; what only changes is followed a few times, and a round has a
+//!   budget of requests and bytes (`budget.rs`). So no server can
+//!   make a phone spin;
 //! - every wait has a bound ([`MAX_WAIT_MS`]) and a reason code that a person can act on ([`WaitReason`]).
 
+mod budget;
 mod event;
 mod wait;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+pub use budget::{MAX_ASKS, MAX_FRUITLESS, MAX_RECEIVED, MAX_UNPROVED, MIN_PIECE};
 pub use event::{Answered, Effect, Event, Outgoing, StoreFault, SyncSummary};
 pub use wait::{Wait, WaitReason};
+
+use budget::{Budget, Over};
 
 use super::store::{Applied, Prepare};
 use super::transport::{PackPart, TransportError};
 use crate::domain::id::Hash;
 use crate::env::{Environment, random};
 use crate::wire::error::{ErrorBody, ErrorKind, WireError};
+use crate::wire::limits::MAX_PACK;
 use crate::wire::sync::PackRef;
 
 /// The first wait after a failure lies between half of this and all of it; each further one doubles.
@@ -30,14 +38,8 @@ pub const FIRST_WAIT_MS: u64 = 2_000;
 pub const BACKOFF_CAP_MS: u64 = 5 * 60_000;
 /// Longest wait at all: what needs a person, or a server that asks for more.
 pub const MAX_WAIT_MS: u64 = 60 * 60_000;
-/// Longest area pack that is fetched, bytes.
-pub const MAX_PACK: u64 = 32 << 20;
 /// Wait for what only a person can put right; asking by hand cuts it short.
 const PERSON_WAIT_MS: u64 = 15 * 60_000;
-/// Most requests without a wait between them.
-const MAX_ASKS: u32 = 1_000;
-/// Most requests one after the other that brought nothing: an ended token, a state asked for and a pack named make three.
-const MAX_FRUITLESS: u32 = 4;
 
 #[derive(Debug)]
 enum State {
@@ -47,6 +49,10 @@ enum State {
     Applying(Asked),
     Fetching,
     ApplyingPack,
+    /// What is kept of a pack is thrown away; then it is fetched from its start, or waited.
+    Forgetting {
+        again: bool,
+    },
     BackingOff,
     Revoked,
 }
@@ -74,10 +80,10 @@ pub struct SyncMachine {
     bad_packs: u32,
     /// Rebuilds since all was exchanged: a second one waits, or a server that refuses every life would be answered with ever new ones.
     rebuilds: u32,
-    /// Requests one after the other that brought nothing.
-    fruitless: u32,
-    /// Requests since the last wait.
-    asks: u32,
+    /// What was spent since the last wait.
+    budget: Budget,
+    /// Waits one after the other because a round's budget was spent.
+    spent: u32,
     summary: SyncSummary,
 }
 
@@ -86,6 +92,8 @@ pub struct SyncMachine {
 struct Partial {
     sha256: Hash,
     bytes: Vec<u8>,
+    /// Some of it was kept from before, and may have been spoilt since.
+    kept: bool,
 }
 
 impl SyncMachine {
@@ -101,8 +109,8 @@ impl SyncMachine {
             failures: 0,
             bad_packs: 0,
             rebuilds: 0,
-            fruitless: 0,
-            asks: 0,
+            budget: Budget::default(),
+            spent: 0,
             summary: SyncSummary::default(),
         }
     }
@@ -132,11 +140,14 @@ impl SyncMachine {
             (State::Applying(asked), Event::Applied(applied)) => self.applied(applied, asked),
             (State::Fetching, Event::Pack(part)) => self.pack_part(part),
             (State::ApplyingPack, Event::PackApplied(applied)) => self.pack_applied(&applied),
-            (State::ApplyingPack, Event::StoreFailed(fault)) => {
-                self.bad_pack();
-                self.store_failed(fault)
+            (State::ApplyingPack, Event::StoreFailed(StoreFault::BadData)) => {
+                self.packs.clear();
+                self.ask.send_state = true;
+                self.forget_part(false)
             }
-            (State::Preparing | State::Applying(_), Event::StoreFailed(fault)) => self.store_failed(fault),
+            (State::Forgetting { again: true }, Event::Forgotten) => self.go_on(),
+            (State::Forgetting { again: false }, Event::Forgotten) => self.back_off(WaitReason::BadAnswer),
+            (State::Preparing | State::Applying(_) | State::ApplyingPack | State::Forgetting { .. }, Event::StoreFailed(fault)) => self.store_failed(fault),
             (state, _) => {
                 self.state = state;
                 return None;
@@ -146,24 +157,24 @@ impl SyncMachine {
 
     fn begin(&mut self) -> Effect {
         self.summary.wait = None;
-        self.asks = 0;
-        self.fruitless = 0;
+        self.budget = Budget::default();
         self.go_on()
     }
 
     /// The next step: the rest of a pack, or a request.
     fn go_on(&mut self) -> Effect {
-        self.asks += 1;
-        self.fruitless += 1;
-        if self.fruitless > MAX_FRUITLESS {
-            return self.back_off(WaitReason::BadAnswer);
-        }
-        if self.asks > MAX_ASKS {
-            return self.wait(FIRST_WAIT_MS, WaitReason::Scheduled);
+        match self.budget.ask() {
+            Ok(()) => {}
+            Err(Over::Fruitless) => return self.back_off(WaitReason::BadAnswer),
+            Err(Over::Spent) => {
+                self.spent = self.spent.saturating_add(1);
+                let ms = FIRST_WAIT_MS.saturating_mul(1 << self.spent.min(16)).min(BACKOFF_CAP_MS);
+                return self.wait(ms, WaitReason::Scheduled);
+            }
         }
         if let Some(pack) = self.packs.front().cloned() {
             if self.partial.sha256 != pack.sha256 {
-                self.partial = Partial { sha256: pack.sha256, bytes: Vec::new() };
+                self.partial = Partial { sha256: pack.sha256, ..Partial::default() };
             }
             self.state = State::Fetching;
             return Effect::FetchPack(pack, self.partial.bytes.len() as u64);
@@ -181,7 +192,7 @@ impl SyncMachine {
     }
 
     fn answered(&mut self, asked: Asked, answered: Answered) -> Effect {
-        self.summary.received_bytes += answered.bytes;
+        self.received(answered.bytes);
         match answered.answer {
             Ok(answer) if answer.nonce == asked.nonce => {
                 self.state = State::Applying(asked);
@@ -199,8 +210,10 @@ impl SyncMachine {
         if applied.wiped {
             return self.revoked();
         }
-        if applied.progress {
-            self.progressed();
+        if applied.rose {
+            self.rose();
+        } else if applied.progress {
+            self.budget.changed();
         }
         if applied.need_state {
             if asked.has_state {
@@ -224,6 +237,7 @@ impl SyncMachine {
         }
         self.failures = 0;
         self.rebuilds = 0;
+        self.spent = 0;
         if applied.server_outdated {
             return self.wait_for_person(WaitReason::ServerOutdated);
         }
@@ -235,25 +249,26 @@ impl SyncMachine {
         let Some(pack) = self.packs.front().cloned() else {
             return self.go_on();
         };
+        self.partial.kept |= part.kept;
         if !part.kept {
-            self.summary.received_bytes += part.bytes.len() as u64;
+            self.received(part.bytes.len() as u64);
             self.summary.round_trips += 1;
         }
-        let fits = self.partial.bytes.len() as u64 + part.bytes.len() as u64 <= pack.size;
-        if !fits || part.total.is_some_and(|total| total != pack.size) {
-            self.partial = Partial::default();
-            return self.back_off(WaitReason::BadAnswer);
+        let here = self.partial.bytes.len() as u64 + part.bytes.len() as u64;
+        if here > pack.size || part.total.is_some_and(|total| total != pack.size) {
+            return self.forget_part(self.partial.kept);
         }
-        if !part.bytes.is_empty() {
-            self.partial.bytes.extend_from_slice(&part.bytes);
-            self.progressed();
+        self.partial.bytes.extend_from_slice(&part.bytes);
+        // A pack has an end, and there it is seen whether it is what was named.
+        if !part.kept && (part.bytes.len() >= MIN_PIECE || here == pack.size) {
+            self.failures = 0;
+            self.budget.changed();
         }
-        if self.partial.bytes.len() as u64 == pack.size {
-            let Partial { sha256, bytes } = std::mem::take(&mut self.partial);
-            if Hash::of(&[&bytes]) != sha256 {
-                self.bad_pack();
-                return self.back_off(WaitReason::BadAnswer);
+        if here == pack.size {
+            if Hash::of(&[&self.partial.bytes]) != self.partial.sha256 {
+                return self.forget_part(self.partial.kept);
             }
+            let Partial { bytes, .. } = std::mem::take(&mut self.partial);
             self.state = State::ApplyingPack;
             return Effect::ApplyPack(bytes);
         }
@@ -279,15 +294,25 @@ impl SyncMachine {
         self.bad_packs = 0;
         self.summary.packs += 1;
         self.summary.entries += applied.entries;
-        self.progressed();
+        if applied.rose {
+            self.rose();
+        }
         // The server cannot know the state that a pack leads to.
         self.ask.send_state = true;
         self.go_on()
     }
 
-    fn bad_pack(&mut self) {
-        self.failures = self.failures.max(self.bad_packs);
-        self.bad_packs = self.bad_packs.saturating_add(1);
+    /// What failed once is thrown away before it is tried again: at once where it may have been
+    /// spoilt on this phone, else after a wait, which is longer for every pack that the server gave
+    /// and that was not good.
+    fn forget_part(&mut self, again: bool) -> Effect {
+        self.partial = Partial::default();
+        if !again {
+            self.failures = self.failures.max(self.bad_packs);
+            self.bad_packs = self.bad_packs.saturating_add(1);
+        }
+        self.state = State::Forgetting { again };
+        Effect::ForgetPart
     }
 
     fn store_failed(&mut self, fault: StoreFault) -> Effect {
@@ -341,9 +366,14 @@ impl SyncMachine {
         effect
     }
 
-    fn progressed(&mut self) {
+    fn rose(&mut self) {
         self.failures = 0;
-        self.fruitless = 0;
+        self.budget.rose();
+    }
+
+    const fn received(&mut self, bytes: u64) {
+        self.summary.received_bytes += bytes;
+        self.budget.received(bytes);
     }
 
     /// Exponential, with half of it random, so that a town's phones that lost the server together do not come back together.

@@ -20,7 +20,7 @@ use crate::domain::policy::Refusal;
 use crate::env::Environment;
 use crate::wire::batch::{Batch, Item};
 use crate::wire::enrol::{EnrolAnswer, EnrolRequest, ServerKeys, SignedGrant};
-use crate::wire::error::{ErrorBody, ErrorKind};
+use crate::wire::error::{ErrorBody, ErrorKind, WireError};
 use crate::wire::frame;
 use crate::wire::suite::{KeyPair, Purpose, Signer};
 use crate::wire::sync::{Answer, Request, StreamInfo, StreamKind, Token};
@@ -33,6 +33,8 @@ struct Centre {
     lost: Mutex<u32>,
     silent: Mutex<bool>,
     refusal: Mutex<Option<ErrorKind>>,
+    /// How much longer the name is that an enrolment gives.
+    long: Mutex<usize>,
 }
 
 const ROOT: [u8; 32] = [1; 32];
@@ -79,7 +81,7 @@ impl Centre {
             stream: StreamId::from_bytes([1; 16]),
             directory: vec![stream(1, StreamKind::Device, None), stream(2, StreamKind::Grid, Some(GRID))],
             now_ms: 1_780_000_000_000,
-            name: Some("王网格员".into()),
+            name: Some(format!("王网格员{}", "王".repeat(*self.long.lock().unwrap()))),
         })
     }
 
@@ -176,6 +178,16 @@ async fn only_the_server_that_the_invite_names_enrols() {
     let identity = device.enrol(&Centre::invite()).await.unwrap();
     assert_eq!((identity.grant.role, identity.name.as_deref()), (Role::GridMember, Some("王网格员")));
     assert!(matches!(device.enrol(&Centre::invite()).await, Err(EnrolError::AlreadyEnrolled)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_an_enrolment_brings_is_bounded() {
+    let Phone { device, centre, _folder } = phone();
+    *centre.long.lock().unwrap() = 1 << 20;
+    assert!(matches!(device.enrol(&Centre::invite()).await, Err(EnrolError::NotTheServer(WireError::TooLarge(_)))));
+    *centre.long.lock().unwrap() = 10_000;
+    let name = device.enrol(&Centre::invite()).await.unwrap().name.unwrap();
+    assert_eq!(name.chars().count(), crate::wire::limits::MAX_TEXT);
 }
 
 #[tokio::test(start_paused = true)]

@@ -15,12 +15,12 @@ use reqwest::{Client, RequestBuilder, Response, StatusCode, Url};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{CertificateError, ClientConfig, RootCertStore};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use crate::domain::id::{Hash, StreamId};
 use crate::wire::error::{ErrorBody, ErrorKind};
 use crate::wire::frame;
-use crate::wire::limits::MAX_BODY;
+use crate::wire::limits::{MAX_BODY, MAX_ERROR, shown};
 use crate::wire::sync::Token;
 
 /// A future that a trait object can return.
@@ -211,8 +211,9 @@ impl HttpTransport {
         let sending = self.patience.for_bytes(body.len() as u64);
         let mut response = timeout(sending, self.client.post(self.url(path)).body(body).send()).await.map_err(|_| TransportError::Timeout)?.map_err(error)?;
         let mut bytes = Vec::new();
-        let read = self.read(&mut response, MAX_BODY, &mut bytes, &|_| ()).await;
-        if response.status() == StatusCode::OK {
+        let good = response.status() == StatusCode::OK;
+        let read = self.read(&mut response, if good { MAX_BODY } else { MAX_ERROR }, &mut bytes, &|_| ()).await;
+        if good {
             return read.map(|()| bytes);
         }
         Err(refusal(response.status(), response.headers(), &bytes))
@@ -228,18 +229,19 @@ impl HttpTransport {
         if response.content_length().is_some_and(|length| length > limit as u64) {
             return Err(TransportError::TooLarge);
         }
-        let whole = self.patience.for_bytes(response.content_length().unwrap_or(limit as u64));
-        let reading = async {
-            while let Some(chunk) = timeout(self.patience.quiet, response.chunk()).await.map_err(|_| TransportError::Timeout)?.map_err(error)? {
-                if into.len() + chunk.len() > limit {
-                    return Err(TransportError::TooLarge);
-                }
-                arrived(&chunk);
-                into.extend_from_slice(&chunk);
+        let begun = Instant::now();
+        loop {
+            // By what has come, not by what is announced: who drips is not waited for as long as a
+            // whole body may take.
+            let left = self.patience.for_bytes(into.len() as u64).saturating_sub(begun.elapsed());
+            let chunk = timeout(self.patience.quiet.min(left), response.chunk()).await.map_err(|_| TransportError::Timeout)?.map_err(error)?;
+            let Some(chunk) = chunk else { return Ok(()) };
+            if into.len() + chunk.len() > limit {
+                return Err(TransportError::TooLarge);
             }
-            Ok(())
-        };
-        timeout(whole, reading).await.map_err(|_| TransportError::Timeout)?
+            arrived(&chunk);
+            into.extend_from_slice(&chunk);
+        }
     }
 
     async fn pack_part(&self, token: Token, stream: StreamId, sha256: Hash, offset: u64, arrived: Arrived<'_>) -> PackPart {
@@ -256,7 +258,7 @@ impl HttpTransport {
             StatusCode::PARTIAL_CONTENT => (0, total_of(response.headers())),
             StatusCode::OK => (offset, response.content_length()),
             status => {
-                let _ = self.read(&mut response, MAX_BODY, &mut bytes, &|_| ()).await;
+                let _ = self.read(&mut response, MAX_ERROR, &mut bytes, &|_| ()).await;
                 return broken(refusal(status, response.headers(), &bytes));
             }
         };
@@ -297,7 +299,7 @@ impl Transport for HttpTransport {
                 return Ok(Box::new(EventStream { response, line: Vec::new(), data: false }) as Box<dyn News>);
             }
             let mut bytes = Vec::new();
-            let _ = self.read(&mut response, MAX_BODY, &mut bytes, &|_| ()).await;
+            let _ = self.read(&mut response, MAX_ERROR, &mut bytes, &|_| ()).await;
             Err(refusal(response.status(), response.headers(), &bytes))
         })
     }
@@ -377,9 +379,10 @@ fn total_of(headers: &HeaderMap) -> Option<u64> {
 /// What a status other than success means. Only a framed body is the server's word: a proxy's 403 revokes nobody.
 fn refusal(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> TransportError {
     let retry_after_s = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse().ok());
-    let said = frame::unwrap(body).ok().and_then(|plain| minicbor::decode::<ErrorBody>(&plain).ok());
+    let within = body.len() <= MAX_ERROR && frame::plain_len(body) <= MAX_ERROR;
+    let said = Some(body).filter(|_| within).and_then(|body| frame::unwrap(body).ok()).and_then(|plain| minicbor::decode::<ErrorBody>(&plain).ok());
     match said {
-        Some(said) => TransportError::Refused(ErrorBody { retry_after_s: said.retry_after_s.or(retry_after_s), ..said }),
+        Some(said) => TransportError::Refused(ErrorBody { reason: shown(&said.reason), retry_after_s: said.retry_after_s.or(retry_after_s), ..said }),
         None if retry_after_s.is_some() && matches!(status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS) => {
             TransportError::Refused(ErrorBody { kind: ErrorKind::Busy, reason: "busy".to_owned(), retry_after_s })
         }

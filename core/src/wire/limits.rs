@@ -9,6 +9,13 @@ pub const MAX_BODY: usize = 4 << 20;
 pub const MAX_BODY_PLAIN: usize = 16 << 20;
 /// Longest request to enrol, as sent and after decompression, bytes.
 pub const MAX_ENROL: usize = 8 << 10;
+/// Longest answer to a request to enrol, after decompression, bytes.
+pub const MAX_ENROL_ANSWER: usize = 64 << 10;
+/// Longest error body, as sent and after decompression, bytes.
+pub const MAX_ERROR: usize = 4 << 10;
+/// Longest text of a server's that is shown and is not part of a record: names, reasons;
+/// characters.
+pub const MAX_TEXT: usize = 200;
 /// Most batches in a request.
 pub const MAX_BATCHES: usize = 64;
 /// Most offers in a request; version 1 sends none.
@@ -21,5 +28,13 @@ pub const MAX_FACT: usize = 16 << 10;
 pub const MAX_BATCH_RAW: usize = 1 << 20;
 /// Most streams whose position a batch header or a request names.
 pub const MAX_STREAMS: usize = 256;
+/// Longest area pack, bytes: its file.
+pub const MAX_PACK: u64 = 8 << 20;
 /// Page size the server aims at, bytes of raw entries.
 pub const PAGE_RAW: usize = 512 << 10;
+
+/// A server's text, cut to [`MAX_TEXT`] and without what would move a terminal's cursor.
+#[must_use]
+pub fn shown(text: &str) -> String {
+    text.chars().filter(|char| !char.is_control()).take(MAX_TEXT).collect()
+}

@@ -1,6 +1,8 @@
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
+use tokio::time::Instant;
+
 use super::super::sync::FIRST_WAIT_MS;
 use super::super::sync::tests::Seeded;
 use super::super::transport::Arrived;
@@ -40,7 +42,7 @@ impl SyncStore for ScriptedStore {
                 std::thread::sleep(Duration::from_millis(1));
             }
         }
-        Ok(Applied { packs: self.packs.clone(), more: answer.more, progress: answer.more, ..Applied::default() })
+        Ok(Applied { packs: self.packs.clone(), more: answer.more, rose: answer.more, progress: answer.more, ..Applied::default() })
     }
     fn apply_pack(&self, _: &[u8]) -> Result<Applied, StoreFault> {
         Ok(Applied::default())
@@ -52,6 +54,10 @@ impl SyncStore for ScriptedStore {
         let mut kept = self.kept.lock().unwrap();
         kept.truncate(at as usize);
         kept.extend_from_slice(bytes);
+        Ok(())
+    }
+    fn forget_part(&self) -> Result<(), StoreFault> {
+        self.kept.lock().unwrap().clear();
         Ok(())
     }
     fn token(&self) -> Result<Option<Token>, StoreFault> {
@@ -298,13 +304,75 @@ async fn an_app_that_is_killed_in_a_download_goes_on_with_it_when_it_starts_agai
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_was_kept_and_does_not_fit_is_taken_up_once() {
+async fn what_was_kept_and_does_not_fit_is_thrown_away_and_fetched_from_its_start() {
     let at = Cursor { stream: StreamId::from_bytes([1; 16]), epoch: 1, seq: 40, chain: Hash::ZERO };
     let pack = PackRef { at, size: 10, sha256: Hash([9; 32]) };
     let store = Arc::new(ScriptedStore { packs: vec![pack], kept: Mutex::new(vec![0; 11]), ..ScriptedStore::default() });
     let transport = Arc::new(ScriptedTransport::default());
     let runner = Runner::new(store.clone(), transport.clone(), Seeded::new(7), Handle::current(), Pace::default());
-    assert_eq!(runner.sync_once().await.wait.map(|wait| wait.reason), Some(WaitReason::BadAnswer));
-    assert!(timeout(Duration::from_secs(3), runner.inner.round()).await.is_err());
+    assert!(timeout(Duration::from_secs(3), runner.inner.round()).await.is_err(), "fetched at once from its start");
     assert_eq!((transport.offsets.lock().unwrap().clone(), store.kept.lock().unwrap().len()), (vec![0], 2_000), "from its start, over what was kept");
+}
+
+/// A line on which there is always something new.
+struct Flood;
+
+impl News for Flood {
+    fn next(&mut self) -> super::super::transport::BoxFuture<'_, Result<(), TransportError>> {
+        Box::pin(async { Ok(()) })
+    }
+}
+
+/// Answers every request at once; what its line does is the test's.
+#[derive(Debug)]
+struct Listened {
+    asked: AtomicU32,
+    answers: bool,
+}
+
+impl Transport for Listened {
+    fn sync(&self, body: Vec<u8>) -> super::super::transport::BoxFuture<'_, Result<Vec<u8>, TransportError>> {
+        self.asked.fetch_add(1, Ordering::SeqCst);
+        let nonce = u32::from_be_bytes(body.try_into().unwrap());
+        Box::pin(async move { Ok(frame::plain(&Answer { nonce, ..Answer::default() }.to_bytes())) })
+    }
+    fn enrol(&self, _: Vec<u8>) -> super::super::transport::BoxFuture<'_, Result<Vec<u8>, TransportError>> {
+        Box::pin(async { Err(TransportError::NoNetwork) })
+    }
+    fn pack<'a>(&'a self, _: Token, _: StreamId, _: Hash, _: u64, _: Arrived<'a>) -> super::super::transport::BoxFuture<'a, PackPart> {
+        Box::pin(async { PackPart::default() })
+    }
+    fn news(&self, _: Token) -> super::super::transport::BoxFuture<'_, Result<Box<dyn News>, TransportError>> {
+        let answers = self.answers;
+        Box::pin(async move { if answers { Ok(Box::new(Flood) as Box<dyn News>) } else { std::future::pending().await } })
+    }
+    fn authenticates(&self) -> bool {
+        true
+    }
+}
+
+fn listened(answers: bool) -> (Runner, Arc<Listened>) {
+    let transport = Arc::new(Listened { asked: AtomicU32::new(0), answers });
+    (Runner::new(Arc::new(ScriptedStore::default()), transport.clone(), Seeded::new(7), Handle::current(), Pace::default()), transport)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_flood_of_news_is_followed_at_a_pace() {
+    let (runner, transport) = listened(true);
+    runner.start();
+    sleep(Duration::from_secs(15)).await;
+    let soon = transport.asked.load(Ordering::SeqCst);
+    assert!((5..=10).contains(&soon), "{soon} requests in 15 s");
+    sleep(Duration::from_secs(3_585)).await;
+    assert!(transport.asked.load(Ordering::SeqCst) <= soon + 360, "one in ten seconds");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_save_goes_out_while_the_line_for_news_is_not_answered() {
+    let (runner, transport) = listened(false);
+    runner.start();
+    sleep(Duration::from_secs(1)).await;
+    runner.saved();
+    sleep(Duration::from_secs(1)).await;
+    assert_eq!(transport.asked.load(Ordering::SeqCst), 2);
 }

@@ -1,6 +1,7 @@
 //! Down: an answer is proved first, then applied. Entries and cursors go in together; a long answer in several transactions, each ending at an entry whose
 //! chain is proved, so that a save never waits for a whole page.
 
+use std::collections::btree_map::Entry as Slot;
 use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::{Connection, Transaction, params};
@@ -29,6 +30,9 @@ const SLICE_ENTRIES: usize = 200;
 /// slice a transaction, encrypting pages and writing them to the WAL was about a third of the time of a long answer.
 const SLICES: usize = 8;
 
+/// Streams of which the highest proved position is remembered.
+const MAX_KNOWN: usize = 4_096;
+
 /// What an answer came to.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Applied {
@@ -42,8 +46,11 @@ pub struct Applied {
     pub parked: u64,
     /// Records forgotten, because no stream holds them any more.
     pub purged: u32,
-    /// Anything changed: entries, receipts, batches now held, cursors stepped back, another directory.
+    /// Anything changed: entries, receipts, batches now held, cursors stepped back, another
+    /// directory. A server's unsigned word can always change it again.
     pub progress: bool,
+    /// A stream's proved position is higher than this process ever saw it.
+    pub rose: bool,
     /// There is more to fetch or to send: ask again at once.
     pub more: bool,
     /// The server wants the state.
@@ -173,8 +180,8 @@ impl Store {
         let Pack { at, docs, facts } = Pack::from_file(file, &identity.keys.signing)?;
         let current = self.inner.db.read(outbox::cursors)?.into_iter().find(|cursor| cursor.stream == at.stream);
         let current = current.ok_or(ApplyError::Unproven("a pack of a stream that the device does not read"))?;
-        if (at.epoch, at.seq) < (current.epoch, current.seq) {
-            return Err(ApplyError::Unproven("a pack older than what the device has"));
+        if (at.epoch, at.seq) <= (current.epoch, current.seq) {
+            return Err(ApplyError::Unproven("a pack no newer than what the device has"));
         }
         let brought = brought(&docs, &facts);
         // The cursor moves with the last step only: until then the pack can be applied again.
@@ -211,6 +218,7 @@ impl Store {
             },
         )?;
         drop(outstanding);
+        applied.rose |= self.rises(&at);
         self.after(&mut applied)?;
         Ok(applied)
     }
@@ -272,17 +280,33 @@ impl Store {
                 {
                     end(tx, &mut work)?;
                 }
-                Ok::<_, StoreError>(work.touched)
+                Ok::<_, StoreError>((work.touched, cursors))
             };
-            let touched = if durable { self.inner.db.write(piece) } else { self.inner.db.write_piece(piece) }?;
+            let (touched, cursors) = if durable { self.inner.db.write(piece) } else { self.inner.db.write_piece(piece) }?;
             // Observers look at once, and are to see the grant that came with the rows.
             self.refresh()?;
             self.inner.announcer.announce(touched);
+            applied.rose |= cursors.values().fold(false, |rose, at| self.rises(at) | rose);
             if !durable {
                 self.inner.db.let_others_write();
             }
         }
         Ok(())
+    }
+
+    /// Whether a stream was never proved to go so far, as long as this process knows. A stream more
+    /// than [`MAX_KNOWN`] never does.
+    fn rises(&self, at: &Cursor) -> bool {
+        let mut highest = super::db::lock(&self.inner.highest);
+        let (known, here) = (highest.len(), (at.epoch, at.seq));
+        match highest.entry(at.stream) {
+            Slot::Occupied(mut before) => here > before.insert(here.max(*before.get())),
+            Slot::Vacant(slot) if known < MAX_KNOWN => {
+                slot.insert(here);
+                true
+            }
+            Slot::Vacant(_) => false,
+        }
     }
 
     /// What follows a commit.

@@ -35,6 +35,7 @@ mod write;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use rusqlite::{Connection, ErrorCode};
@@ -54,7 +55,7 @@ pub use view::{
 };
 pub use write::{SaveError, Saved};
 
-use crate::domain::id::{Hash, Incarnation};
+use crate::domain::id::{Hash, Incarnation, StreamId};
 use crate::domain::time::Stamp;
 use crate::domain::words::Words;
 use crate::env::{Environment, random};
@@ -86,6 +87,8 @@ struct Inner {
     /// The batch sealed last, until an answer comes: most answers name its contents, and reading it back costs as much as sealing it.
     sealed: Mutex<Option<Batch>>,
     identity: RwLock<Option<Identity>>,
+    /// The highest position of each stream that was proved since the store was opened.
+    highest: Mutex<BTreeMap<StreamId, (u32, u64)>>,
     /// Up to when running time is counted, in the clock of this process.
     counted_ms: Mutex<u64>,
     /// Last, so that it is dropped last: who waits for its end finds the files closed.
@@ -216,6 +219,7 @@ impl Store {
             sealed: Mutex::default(),
             announcer: Announcer::new(),
             identity: RwLock::default(),
+            highest: Mutex::default(),
             counted_ms,
         };
         let store = Self { inner: Arc::new(inner), form: None };

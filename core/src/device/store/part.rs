@@ -38,6 +38,14 @@ impl Store {
             Ok(())
         })
     }
+
+    /// Throws away what is kept of a pack: it is not what was named, or did not go in.
+    ///
+    /// # Errors
+    /// Storage.
+    pub fn forget_part(&self) -> Result<(), StoreError> {
+        self.inner.db.write(|tx| forget(tx))
+    }
 }
 
 /// Nothing is being fetched any more.

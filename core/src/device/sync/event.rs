@@ -106,6 +106,8 @@ pub enum Event {
     Pack(PackPart),
     /// The pack is applied.
     PackApplied(Applied),
+    /// Nothing is kept of a pack any more.
+    Forgotten,
     /// The store could not do what it was asked.
     StoreFailed(StoreFault),
 }
@@ -123,6 +125,9 @@ pub enum Effect {
     FetchPack(PackRef, u64),
     /// Have the store apply the pack's file; then [`Event::PackApplied`] or [`Event::StoreFailed`].
     ApplyPack(Vec<u8>),
+    /// Have the store throw away what it keeps of a pack; then [`Event::Forgotten`] or
+    /// [`Event::StoreFailed`].
+    ForgetPart,
     /// Wait; then [`Event::Due`].
     Wait(Wait),
     /// The round is over; all is exchanged.

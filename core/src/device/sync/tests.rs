@@ -57,7 +57,7 @@ fn pack(file: &[u8]) -> PackRef {
 }
 
 fn progress() -> Applied {
-    Applied { entries: 3, progress: true, ..Applied::default() }
+    Applied { entries: 3, progress: true, rose: true, ..Applied::default() }
 }
 
 /// Brings the machine to where a request with this nonce is out, and says what it carried.
@@ -246,9 +246,77 @@ fn a_pack_that_is_not_what_was_named_is_thrown_away() {
         ask(&mut machine, 1, Event::Due);
         machine.handle(answer(1));
         machine.handle(Event::Applied(Applied { packs: vec![pack(&file)], ..Applied::default() }));
-        assert_eq!(wait(machine.handle(Event::Pack(PackPart { bytes, total, broke: None, kept: false }))).reason, WaitReason::BadAnswer);
+        assert!(matches!(machine.handle(Event::Pack(PackPart { bytes, total, broke: None, kept: false })), Some(Effect::ForgetPart)));
+        assert_eq!(wait(machine.handle(Event::Forgotten)).reason, WaitReason::BadAnswer);
         assert!(matches!(machine.handle(Event::Due), Some(Effect::FetchPack(_, 0))));
     }
+}
+
+#[test]
+fn what_was_kept_of_a_pack_and_is_spoilt_is_fetched_anew_at_once() {
+    let file = vec![9; 100];
+    let mut machine = machine();
+    ask(&mut machine, 1, Event::Due);
+    machine.handle(answer(1));
+    machine.handle(Event::Applied(Applied { packs: vec![pack(&file)], ..Applied::default() }));
+    assert!(matches!(machine.handle(Event::Pack(PackPart { bytes: vec![8; 60], kept: true, ..PackPart::default() })), Some(Effect::FetchPack(_, 60))));
+    let rest = PackPart { bytes: vec![9; 40], total: Some(100), ..PackPart::default() };
+    assert!(matches!(machine.handle(Event::Pack(rest)), Some(Effect::ForgetPart)));
+    assert!(matches!(machine.handle(Event::Forgotten), Some(Effect::FetchPack(_, 0))));
+    let whole = PackPart { bytes: file.clone(), total: Some(100), ..PackPart::default() };
+    assert!(matches!(machine.handle(Event::Pack(whole)), Some(Effect::ApplyPack(whole)) if whole == file));
+    assert!(matches!(machine.handle(Event::StoreFailed(StoreFault::BadData)), Some(Effect::ForgetPart)), "nor is what did not go in");
+}
+
+/// Answers with what `applied` says until the machine waits; says how often it asked.
+fn asked_until_it_waits(machine: &mut SyncMachine, mut event: Event, applied: &Applied) -> (u32, Wait) {
+    for asked in 0.. {
+        match machine.handle(event) {
+            Some(Effect::Wait(wait)) => return (asked, wait),
+            Some(Effect::Prepare(ask)) => drop(machine.handle(outgoing(1, ask))),
+            other => panic!("{other:?}"),
+        }
+        machine.handle(answer(1));
+        event = Event::Applied(applied.clone());
+    }
+    unreachable!()
+}
+
+#[test]
+fn what_only_changes_is_followed_a_few_times_and_then_ever_more_rarely() {
+    let toggled = Applied { progress: true, more: true, ..Applied::default() };
+    let mut machine = machine();
+    let mut waits = Vec::new();
+    for _ in 0..12 {
+        let (asked, wait) = asked_until_it_waits(&mut machine, Event::Due, &toggled);
+        assert_eq!((asked, wait.reason), (MAX_UNPROVED, WaitReason::BadAnswer));
+        waits.push(wait.ms);
+    }
+    assert!(waits[0] <= FIRST_WAIT_MS && waits[11] >= BACKOFF_CAP_MS / 2, "{waits:?}");
+}
+
+#[test]
+fn what_rises_without_an_end_is_followed_in_rounds_that_are_ever_rarer() {
+    let more = Applied { more: true, ..progress() };
+    let mut machine = machine();
+    let waits: Vec<_> = (0..12).map(|_| asked_until_it_waits(&mut machine, Event::Due, &more)).collect();
+    assert!(waits.iter().all(|(asked, wait)| (*asked, wait.reason) == (MAX_ASKS, WaitReason::Scheduled)), "{waits:?}");
+    assert_eq!(waits[11].1.ms, BACKOFF_CAP_MS);
+}
+
+#[test]
+fn a_pack_that_comes_byte_by_byte_is_not_asked_for_without_end() {
+    let mut machine = machine();
+    ask(&mut machine, 1, Event::Due);
+    machine.handle(answer(1));
+    let mut effect = machine.handle(Event::Applied(Applied { packs: vec![pack(&[9; 10_000])], ..Applied::default() }));
+    let mut asked = 0;
+    while let Some(Effect::FetchPack(_, offset)) = effect {
+        assert_eq!(offset, asked);
+        asked += 1;
+        effect = machine.handle(Event::Pack(PackPart { bytes: vec![9], total: Some(10_000), ..PackPart::default() }));
+    }
+    assert_eq!((wait(effect).reason, asked), (WaitReason::BadAnswer, u64::from(MAX_FRUITLESS) - 1));
 }
 
 #[test]
@@ -260,7 +328,8 @@ fn a_pack_that_is_bad_again_and_again_is_fetched_ever_more_rarely() {
     machine.handle(Event::Applied(Applied { packs: vec![pack(&file)], ..Applied::default() }));
     let mut waits = Vec::new();
     for _ in 0..12 {
-        waits.push(wait(machine.handle(Event::Pack(PackPart { bytes: vec![8; 100], total: Some(100), broke: None, kept: false }))).ms);
+        machine.handle(Event::Pack(PackPart { bytes: vec![8; 100], total: Some(100), broke: None, kept: false }));
+        waits.push(wait(machine.handle(Event::Forgotten)).ms);
         machine.handle(Event::Due);
     }
     assert!(waits[0] <= FIRST_WAIT_MS && waits[11] >= BACKOFF_CAP_MS / 2, "{waits:?}");
@@ -335,8 +404,9 @@ fn events() -> impl Strategy<Value = Event> {
         any::<u16>().prop_map(TransportError::Status),
         (error_kinds, any::<Option<u32>>()).prop_map(|(kind, retry_after_s)| TransportError::Refused(ErrorBody { kind, reason: String::new(), retry_after_s })),
     ];
-    let applieds = (any::<[bool; 3]>(), 0..3usize).prop_map(|([progress, more, need_state], packs)| Applied {
+    let applieds = (any::<[bool; 4]>(), 0..3usize).prop_map(|([progress, rose, more, need_state], packs)| Applied {
         progress,
+        rose,
         more,
         need_state,
         packs: vec![pack(b"pack"); packs],
@@ -357,6 +427,7 @@ fn events() -> impl Strategy<Value = Event> {
         applieds.prop_map(Event::Applied),
         parts.prop_map(Event::Pack),
         Just(Event::PackApplied(Applied::default())),
+        Just(Event::Forgotten),
         prop::sample::select(vec![StoreFault::NotEnrolled, StoreFault::BadData, StoreFault::Storage]).prop_map(Event::StoreFailed),
     ]
 }
@@ -369,7 +440,7 @@ proptest! {
         let mut asked = 0;
         for event in events {
             let from_outside = matches!(event, Event::Due);
-            let progress = matches!(&event, Event::Applied(applied) if applied.progress) || matches!(&event, Event::Pack(part) if !part.bytes.is_empty()) || matches!(event, Event::PackApplied(_));
+            let progress = matches!(&event, Event::Applied(applied) if applied.progress || applied.rose) || matches!(&event, Event::Pack(part) if !part.bytes.is_empty()) || matches!(event, Event::PackApplied(_));
             if from_outside || progress {
                 asked = 0;
             }

@@ -23,6 +23,8 @@ enum Reply {
     Break(Vec<u8>),
     /// Says nothing for ever.
     Silence,
+    /// Sends the first bytes, and then a byte every tenth of a second for ever.
+    Drip(Vec<u8>),
 }
 
 impl Server {
@@ -60,6 +62,12 @@ fn serve(mut stream: TcpStream, requests: &Sender<Vec<u8>>, reply: &dyn Fn(&[u8]
                     let _ = stream.write_all(&bytes);
                     let _ = stream.shutdown(Shutdown::Both);
                     return;
+                }
+                Reply::Drip(bytes) => {
+                    let _ = stream.write_all(&bytes);
+                    while stream.write_all(b"1\r\n.\r\n").is_ok() {
+                        thread::sleep(Duration::from_millis(100));
+                    }
                 }
                 Reply::Silence => thread::sleep(Duration::from_secs(30)),
             }
@@ -140,6 +148,11 @@ async fn only_a_framed_body_is_the_servers_word() {
         let Err(TransportError::Refused(body)) = server.transport().sync(vec![1]).await else { panic!("not refused") };
         assert_eq!((Some(body.kind), body.retry_after_s), (kind, retry));
     }
+    let long = ErrorBody { kind: ErrorKind::Busy, reason: format!("\u{1b}[2J{}", "x".repeat(2_000)), retry_after_s: None };
+    let long = http("503 Service Unavailable", "", &frame::plain(&minicbor::to_vec(&long).unwrap()));
+    let server = Server::start(move |_| Reply::Send(long.clone()));
+    let Err(TransportError::Refused(body)) = server.transport().sync(vec![1]).await else { panic!("not refused") };
+    assert_eq!(body.reason, shown(&format!("[2J{}", "x".repeat(2_000))));
     for status in ["403 Forbidden", "302 Found", "502 Bad Gateway", "511 Network Authentication Required"] {
         let server = Server::start(move |_| Reply::Send(http(status, "location: http://portal.example/\r\n", b"<html>please log in</html>")));
         assert_eq!(server.transport().sync(vec![1]).await, Err(TransportError::Status(status[..3].parse().unwrap())));
@@ -163,6 +176,11 @@ async fn every_wait_has_a_bound() {
     assert_eq!(silent.transport().sync(vec![1]).await, Err(TransportError::Timeout));
     let stuck = Server::start(|_| Reply::Send(b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nabc".to_vec()));
     assert_eq!(stuck.transport().sync(vec![1]).await, Err(TransportError::Timeout));
+    // Not by what the answer may come to: a whole one may take an hour.
+    let dripping = Server::start(|_| Reply::Drip(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n".to_vec()));
+    let patience = Patience { connect: Duration::from_millis(500), quiet: Duration::from_millis(500), slowest: 1_000 };
+    let patient = HttpTransport::with_patience(&dripping.url, None, patience).unwrap();
+    assert_eq!(timeout(Duration::from_secs(5), patient.sync(vec![1])).await, Ok(Err(TransportError::Timeout)));
     let broken = Server::start(|_| Reply::Break(b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nabc".to_vec()));
     assert_eq!(broken.transport().sync(vec![1]).await, Err(TransportError::NoNetwork));
     let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
