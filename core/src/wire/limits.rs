@@ -30,6 +30,8 @@ pub const MAX_BATCH_RAW: usize = 1 << 20;
 pub const MAX_STREAMS: usize = 256;
 /// Longest area pack, bytes: its file.
 pub const MAX_PACK: u64 = 8 << 20;
+/// Greatest number of an entry in a stream: numbers are stored as signed integers, and none is to overflow.
+pub const MAX_POSITION: u64 = 1 << 62;
 /// Page size the server aims at, bytes of raw entries.
 pub const PAGE_RAW: usize = 512 << 10;
 

@@ -13,20 +13,27 @@ pub(super) struct Start {
     pub(super) common: Option<Cursor>,
 }
 
-/// Where reading a stream goes on. A cursor whose chain the server has not is of a life that was lost: what is common ends where the lists of epochs part.
+/// Where reading a stream goes on. What is common of two lives is what both have: the part below the epoch that the device does not know. Where the chains
+/// differ within an epoch that both know, the server can prove nothing but the start; the device may have a position below its own to ask about.
 pub(super) fn start(read: &dyn Read, stream: &StreamRow, state: &SyncState) -> Result<Start> {
     let fresh = Cursor { stream: stream.id, epoch: stream.epoch, seq: 0, chain: Hash::ZERO };
     let Some(claimed) = state.cursors.iter().find(|cursor| cursor.stream == stream.id) else {
         return Ok(Start { at: fresh, common: None });
     };
-    if claimed.seq <= stream.head && read.chain_at(stream.id, claimed.seq)? == Some(claimed.chain) {
-        return Ok(Start { at: *claimed, common: None });
-    }
     let epochs = read.epochs_of(stream.id)?;
-    let end = epochs.iter().find(|(epoch, _)| *epoch > claimed.epoch).map_or(stream.head, |(_, first)| first - 1);
-    let seq = claimed.seq.min(end).min(stream.head);
-    let chain = read.chain_at(stream.id, seq)?.unwrap_or(Hash::ZERO);
-    let at = Cursor { stream: stream.id, epoch: epoch_of(&epochs, seq, stream.epoch), seq, chain };
+    if claimed.seq <= stream.head && read.chain_at(stream.id, claimed.seq)? == Some(claimed.chain) {
+        let epoch = if claimed.seq == 0 { claimed.epoch } else { epoch_of(&epochs, claimed.seq, stream.epoch) };
+        let at = Cursor { epoch, ..*claimed };
+        // The entries are the same; the number of their epoch is not, if somebody else gave it.
+        return Ok(Start { at, common: (at != *claimed).then_some(at) });
+    }
+    let known = epochs.iter().any(|(epoch, _)| *epoch == claimed.epoch);
+    let end = epochs.iter().find(|(epoch, _)| *epoch > claimed.epoch).map_or(0, |(_, first)| first - 1);
+    let at = if known && 0 < end && end < claimed.seq {
+        Cursor { stream: stream.id, epoch: epoch_of(&epochs, end, stream.epoch), seq: end, chain: read.chain_at(stream.id, end)?.unwrap_or(Hash::ZERO) }
+    } else {
+        fresh
+    };
     Ok(Start { at, common: Some(at) })
 }
 

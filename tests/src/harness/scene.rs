@@ -237,6 +237,29 @@ impl Scene {
         panic!("still not at rest after {ROUNDS} rounds: {last:#?}");
     }
 
+    /// Copies the data folder of the stopped town, as a snapshot of its machine would.
+    ///
+    /// # Panics
+    /// When it cannot be copied.
+    #[must_use]
+    pub fn copy(&self, name: &str) -> PathBuf {
+        assert!(matches!(self.server, Server::Down), "a running database is not copied file by file");
+        let copy = self.path(name);
+        std::fs::create_dir_all(&copy).expect("a folder");
+        for file in std::fs::read_dir(&self.data).expect("the data folder").flatten().filter(|file| file.path().is_file()) {
+            std::fs::copy(file.path(), copy.join(file.file_name())).expect("a copy");
+        }
+        copy
+    }
+
+    /// Serves another data folder at the town's address, without `restore`: stops the server first. Gives the folder that was served before.
+    pub async fn swap(&mut self, data: &Path) -> PathBuf {
+        self.stop().await;
+        let before = std::mem::replace(&mut self.data, data.to_owned());
+        self.serve();
+        before
+    }
+
     fn listen(&mut self, town: Arc<Town>) {
         let limits = Limits { enrolments_a_minute: 1_000, ..Limits::default() };
         let app = http::App::new(Arc::clone(&town), http::Options { limits, ..http::Options::default() });

@@ -11,3 +11,4 @@ mod moved;
 mod refused;
 mod restored;
 mod seen;
+mod split;

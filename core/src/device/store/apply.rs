@@ -4,21 +4,22 @@
 use std::collections::btree_map::Entry as Slot;
 use std::collections::{BTreeMap, BTreeSet};
 
-use rusqlite::{Connection, Transaction, params};
+use rusqlite::{Connection, Transaction};
 
 use super::meta::{self, Identity, Renew};
 use super::observe::Touched;
 use super::project::View;
-use super::{Store, StoreError, outbox, part, purge, rebuild};
+use super::{Store, StoreError, outbox, part, position, purge, rebuild};
 use crate::domain::fact::{Body, Fact, FactKind};
 use crate::domain::id::{Hash, StreamId};
 use crate::wire::batch::ChangeItem;
 use crate::wire::entry::Entry;
 use crate::wire::error::WireError;
+use crate::wire::limits;
 use crate::wire::pack::{Pack, PackDoc};
 use crate::wire::sync::{Answer, Cursor, PackRef};
 
-use super::prove::{Step, contradicts, prove};
+use super::prove::{Step, contradicts, places, prove};
 use super::session::{begin, move_cursor, safe_through};
 use super::work::Work;
 
@@ -99,8 +100,11 @@ impl Store {
         let asked = outstanding.take_if(|asked| asked.nonce == answer.nonce).ok_or(ApplyError::Stale)?;
         let sealed = super::db::lock(&self.inner.sealed).take();
         let identity = self.inner.db.read(meta::identity)?.ok_or(StoreError::NotEnrolled)?;
-        let contradicted = self.inner.db.read(|db| contradicts(db, answer))?;
-        let proved = if contradicted { Ok(Vec::new()) } else { self.inner.db.read(|db| prove(db, &identity, answer, sealed)) };
+        let places = self.inner.db.read(|db| places(db, &identity, answer))?;
+        let back = places.back.clone();
+        // Pages that do not follow from where the device is are left, and asked for again.
+        let left = self.inner.db.read(|db| contradicts(db, answer))? || !places.proved;
+        let proved = if left { Ok(Vec::new()) } else { self.inner.db.read(|db| prove(db, places, answer, sealed)) };
         let steps = match proved {
             Ok(steps) => steps,
             Err(error) => {
@@ -109,32 +113,28 @@ impl Store {
                 return Err(error);
             }
         };
-        let mut applied = Applied { need_state: answer.need_state, packs: answer.packs.clone(), more: answer.more || contradicted, ..Applied::default() };
-        let at_head = !contradicted && !answer.more && !answer.need_state && answer.packs.is_empty();
+        let packs = if left { Vec::new() } else { answer.packs.clone() };
+        let mut applied = Applied { need_state: answer.need_state, packs, more: answer.more || left, ..Applied::default() };
+        let at_head = !left && !answer.more && !answer.need_state && answer.packs.is_empty();
         self.run(
             &identity,
             steps,
             &mut applied,
             |tx, work| {
                 self.seal_unsent(tx, work.identity)?;
-                begin(tx, work, answer, &asked)
+                begin(tx, work, answer, &back, &asked)
             },
             |tx, work| {
                 if let Some(heads) = &answer.heads {
-                    let proof = meta::encode(heads);
-                    for head in &heads.heads {
-                        tx.prepare_cached("UPDATE streams SET proof = ?2 WHERE stream = ?1 AND seq = ?3")?.execute(params![
-                            head.stream.as_bytes(),
-                            proof,
-                            i64_of(head.seq)
-                        ])?;
-                    }
+                    let signed = position::note(tx, identity.device, heads)?;
+                    heads.heads.iter().try_for_each(|head| position::keep(tx, head, Some(signed)))?;
+                    position::forget(tx)?;
                 }
                 if let Some(safe) = answer.safe_through {
                     safe_through(tx, safe)?;
                 }
                 if !answer.need_state {
-                    meta::put(tx, meta::TELL_STATE, &contradicted)?;
+                    meta::put(tx, meta::TELL_STATE, &left)?;
                 }
                 if at_head {
                     meta::clear(tx, meta::CLAIM_NOTHING)?;
@@ -180,8 +180,11 @@ impl Store {
         let Pack { at, docs, facts } = Pack::from_file(file, &identity.keys.signing)?;
         let current = self.inner.db.read(outbox::cursors)?.into_iter().find(|cursor| cursor.stream == at.stream);
         let current = current.ok_or(ApplyError::Unproven("a pack of a stream that the device does not read"))?;
-        if (at.epoch, at.seq) <= (current.epoch, current.seq) {
+        if at.seq <= current.seq || at.seq > limits::MAX_POSITION {
             return Err(ApplyError::Unproven("a pack no newer than what the device has"));
+        }
+        if at.stream == identity.stream {
+            return Err(ApplyError::Unproven("a pack of the device's own stream"));
         }
         let brought = brought(&docs, &facts);
         // The cursor moves with the last step only: until then the pack can be applied again.
@@ -204,6 +207,7 @@ impl Store {
             |tx, work| self.seal_unsent(tx, work.identity),
             |tx, _| {
                 move_cursor(tx, &at)?;
+                position::keep(tx, &at, None)?;
                 // What the stream held before and the pack does not has left it meanwhile. Sensitive facts are never in packs.
                 let held = tx
                     .prepare("SELECT h.item FROM held h LEFT JOIN facts f ON f.fact = h.item WHERE h.stream = ?1 AND f.kind IS NOT 2")?

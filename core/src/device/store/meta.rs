@@ -8,7 +8,6 @@ use super::StoreError;
 use crate::domain::grant::Grant;
 use crate::domain::id::{DeviceId, Hash, Incarnation, StreamId};
 use crate::domain::time::{Anchor, Stamp};
-use crate::env::{Environment, random};
 use crate::wire::enrol::{ServerKeys, SignedGrant};
 use crate::wire::sync::{OutboxHead, Token};
 
@@ -28,8 +27,6 @@ pub(super) const OUTBOX: Key<OutboxHead> = Key::new("outbox");
 pub(super) const RENEW: Key<Renew> = Key::new("renew");
 /// The last own batch that a verified backup of the server covers.
 pub(super) const SAFE_THROUGH: Key<u64> = Key::new("safe_through");
-/// The centre limited this device to reports.
-pub(super) const REPORT_ONLY: Key<bool> = Key::new("report_only");
 /// The state changed in a way the server cannot have followed: send it whole.
 pub(super) const TELL_STATE: Key<bool> = Key::new("tell_state");
 /// A reference to an own batch did not fit: claim to hold none, so that the server sends entries whole.
@@ -166,17 +163,10 @@ pub(super) fn incarnation(db: &Connection) -> Result<Incarnation, StoreError> {
     Ok(Incarnation::from_bytes(bytes))
 }
 
-/// Begins a life.
+/// Begins a new life.
 pub(super) fn new_incarnation(db: &Connection, incarnation: Incarnation) -> Result<(), StoreError> {
     db.execute("INSERT INTO lives (incarnation) VALUES (?1)", [incarnation.as_bytes()])?;
     Ok(())
-}
-
-/// Begins the life that follows the one in force.
-pub(super) fn next_life(db: &Connection, env: &dyn Environment) -> Result<Incarnation, StoreError> {
-    let next = incarnation(db)?.successor(random(env));
-    new_incarnation(db, next)?;
-    Ok(next)
 }
 
 /// Whether `incarnation` is or was a life of this store.
@@ -189,7 +179,7 @@ pub(super) fn identity(db: &Connection) -> Result<Option<Identity>, StoreError> 
     let Some(enrolled) = get(db, IDENTITY)? else {
         return Ok(None);
     };
-    let signed: Vec<u8> = db.query_row("SELECT signed FROM grants ORDER BY issued_ms DESC, grant_id DESC LIMIT 1", [], |row| row.get(0))?;
+    let signed: Vec<u8> = db.query_row("SELECT signed FROM grants ORDER BY seq DESC, issued_ms DESC, grant_id DESC LIMIT 1", [], |row| row.get(0))?;
     let signed: SignedGrant = decode(&signed)?;
     let grant = signed.open(&enrolled.keys.signing).map_err(|_| StoreError::Damaged)?;
     let Enrolled { device, server, root: _, keys, stream, name } = enrolled;

@@ -21,13 +21,13 @@ mod open;
 mod outbox;
 mod own;
 mod part;
+mod position;
 mod project;
 mod prove;
 mod purge;
 mod query;
 mod rebuild;
 mod search;
-mod seen;
 mod session;
 mod view;
 mod work;
@@ -269,6 +269,7 @@ impl Store {
         if grant.device != answer.device {
             return Err(WireError::Unverified("the grant is for another device").into());
         }
+        prove::readable(&answer.directory, answer.stream).map_err(WireError::Malformed)?;
         self.inner.db.write(|tx| {
             if meta::get(tx, meta::IDENTITY)?.is_some() {
                 return Err(EnrolError::AlreadyEnrolled);
@@ -282,7 +283,7 @@ impl Store {
                 name: answer.name.clone(),
             };
             meta::put(tx, meta::IDENTITY, &enrolled)?;
-            session::put_grant(tx, grant.id, grant.issued_ms, &answer.grant)?;
+            session::put_grant(tx, &grant, &answer.grant, 0)?;
             for info in &answer.directory {
                 session::list_stream(tx, info)?;
             }
@@ -332,6 +333,11 @@ impl Store {
         self.inner.db.write(|tx| {
             let life: Option<u64> = meta::get(tx, meta::LIFE)?;
             let tables = [
+                "split_views",
+                "sightings",
+                "rungs",
+                "signed_heads",
+                "instructions",
                 "forms",
                 "parts",
                 "search",
@@ -393,7 +399,7 @@ impl Store {
     }
 
     fn lease_in(&self, db: &Connection) -> Result<Lease, StoreError> {
-        if meta::get(db, meta::REPORT_ONLY)?.unwrap_or(false) {
+        if position::report_only(db)? {
             return Ok(Lease::ReportOnly);
         }
         let Some(identity) = self.enrolled() else {

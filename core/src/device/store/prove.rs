@@ -6,12 +6,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::meta::{self, Identity, Renew};
-use super::{StoreError, outbox};
+use super::{StoreError, outbox, position};
 use crate::domain::id::{DocId, Hash, StreamId};
 use crate::domain::time::Interval;
 use crate::wire::batch::{Batch, Item};
 use crate::wire::entry::{Entry, chain};
-use crate::wire::sync::{Answer, BatchFault, Cursor, OutboxHead, OwnRange, PageEntry};
+use crate::wire::limits;
+use crate::wire::sync::{Answer, BatchFault, Cursor, OutboxHead, OwnRange, PageEntry, StreamInfo, StreamKind};
 
 use super::apply::{ApplyError, i64_of};
 
@@ -56,32 +57,65 @@ pub(super) fn batch_at(db: &Connection, head: &OutboxHead) -> Result<Option<i64>
         .optional()?)
 }
 
-/// Follows the pages entry by entry from the cursors, and holds the end against the server's signature. Own ranges are looked up in own batches, of which one
-/// may be at hand.
-pub(super) fn prove(db: &Connection, identity: &Identity, answer: &Answer, at_hand: Option<Batch>) -> Result<Vec<Step>, ApplyError> {
+/// Where reading goes on, as far as the answer may say so.
+pub(super) struct Places {
+    /// The cursors that the pages follow.
+    pub(super) cursors: BTreeMap<StreamId, Cursor>,
+    /// Where the device steps back to.
+    pub(super) back: Vec<Cursor>,
+    /// All of these are proved; otherwise the pages follow from elsewhere, and are asked for again.
+    pub(super) proved: bool,
+}
+
+/// Holds the answer's directory, common positions and heads against what the device knows.
+pub(super) fn places(db: &Connection, identity: &Identity, answer: &Answer) -> Result<Places, ApplyError> {
     let mut cursors: BTreeMap<StreamId, Cursor> = outbox::cursors(db)?.into_iter().map(|cursor| (cursor.stream, cursor)).collect();
     if let Some(directory) = &answer.directory {
+        readable(directory, identity.stream).map_err(ApplyError::Unproven)?;
         let before = std::mem::take(&mut cursors);
         for info in directory {
             let fresh = Cursor { stream: info.id, epoch: info.epoch, seq: 0, chain: Hash::ZERO };
             cursors.insert(info.id, before.get(&info.id).copied().unwrap_or(fresh));
         }
     }
-    for common in &answer.common {
-        if let Some(cursor) = cursors.get_mut(&common.stream) {
-            if common.seq > cursor.seq {
-                return Err(ApplyError::Unproven("a common position beyond the device's own"));
-            }
-            *cursor = *common;
-        }
+    if answer.heads.as_ref().is_some_and(|heads| !heads.verify(identity.device, &identity.keys.signing)) {
+        return Err(ApplyError::Unproven("the heads' signature"));
     }
+    let (mut back, mut proved) = (Vec::new(), true);
+    for named in &answer.common {
+        let Some(cursor) = cursors.get_mut(&named.stream) else { continue };
+        if named.seq > cursor.seq {
+            return Err(ApplyError::Unproven("a common position beyond the device's own"));
+        }
+        let agreed = position::agree(db, cursor, named)?;
+        proved &= agreed.proved;
+        *cursor = agreed.at;
+        back.push(agreed.at);
+    }
+    Ok(Places { cursors, back, proved })
+}
+
+/// Whether a directory is one that the device can read by: within the limit, no stream twice, its own stream among them and no other device's.
+pub(super) fn readable(directory: &[StreamInfo], own: StreamId) -> Result<(), &'static str> {
+    if directory.len() > limits::MAX_STREAMS {
+        return Err("a directory of more streams than a state may name");
+    }
+    if directory.iter().map(|info| info.id).collect::<BTreeSet<_>>().len() < directory.len() {
+        return Err("a directory that names a stream twice");
+    }
+    if directory.iter().any(|info| (info.kind == StreamKind::Device) != (info.id == own)) || !directory.iter().any(|info| info.id == own) {
+        return Err("a directory without the device's own stream, or with another's");
+    }
+    Ok(())
+}
+
+/// Follows the pages entry by entry from the cursors to the signed heads. Own ranges are looked up in own batches, of which one may be at hand.
+pub(super) fn prove(db: &Connection, places: Places, answer: &Answer, at_hand: Option<Batch>) -> Result<Vec<Step>, ApplyError> {
+    let Places { mut cursors, .. } = places;
     if answer.pages.iter().all(|page| page.entries.is_empty()) {
         return Ok(Vec::new());
     }
     let heads = answer.heads.as_ref().ok_or(ApplyError::Unproven("pages without signed heads"))?;
-    if !heads.verify(identity.device, &identity.keys.signing) {
-        return Err(ApplyError::Unproven("the heads' signature"));
-    }
     let mut batches: BTreeMap<(u64, [u8; 16]), Batch> = BTreeMap::new();
     if let Some(batch) = at_hand {
         let head = OutboxHead { incarnation: batch.header.incarnation, seq: batch.header.seq, hash: batch.hash() };
@@ -94,9 +128,9 @@ pub(super) fn prove(db: &Connection, identity: &Identity, answer: &Answer, at_ha
     let mut moved = BTreeSet::new();
     for page in &answer.pages {
         let cursor = cursors.get_mut(&page.stream).ok_or(ApplyError::Unproven("a page of a stream that the device does not read"))?;
-        // Across a restore the counters skip ahead; within an epoch there is no gap.
-        let follows = if page.epoch == cursor.epoch { page.first == cursor.seq + 1 } else { page.epoch > cursor.epoch && page.first > cursor.seq };
-        if !follows {
+        // The chain says what follows. Epochs only number it: after a restore the numbers may skip ahead, and a false epoch is put right by the next page.
+        let follows = page.first.checked_sub(1).is_some_and(|before| before == cursor.seq || (page.epoch > cursor.epoch && before > cursor.seq));
+        if !follows || page.first > limits::MAX_POSITION {
             return Err(ApplyError::Unproven("a page that does not follow the cursor"));
         }
         cursor.epoch = page.epoch;

@@ -7,7 +7,7 @@ use rusqlite::{Connection, params};
 use super::meta::{self, Renew};
 use super::outbox::Outstanding;
 use super::own::Standing;
-use super::{StoreError, outbox, purge, rebuild};
+use super::{StoreError, outbox, position, purge, rebuild};
 use crate::domain::id::{DocId, Hash, StreamId};
 use crate::domain::time::{Anchor, Interval};
 use crate::wire::enrol::SignedGrant;
@@ -16,10 +16,11 @@ use crate::wire::sync::{Answer, BatchFault, Cursor, OutboxHead, StreamInfo};
 use super::apply::i64_of;
 use super::prove::batch_at;
 use super::work::Work;
-use crate::domain::id::{GrantId, Incarnation};
+use crate::domain::grant::Grant;
+use crate::domain::id::Incarnation;
 
 /// Session, directory, common positions, and what became of the batches that were sent.
-pub(super) fn begin(db: &Connection, work: &mut Work<'_>, answer: &Answer, asked: &Outstanding) -> Result<(), StoreError> {
+pub(super) fn begin(db: &Connection, work: &mut Work<'_>, answer: &Answer, back: &[Cursor], asked: &Outstanding) -> Result<(), StoreError> {
     let stamp = work.context.stamp;
     if let Some(token) = &answer.token {
         meta::put(db, meta::TOKEN, token)?;
@@ -30,8 +31,8 @@ pub(super) fn begin(db: &Connection, work: &mut Work<'_>, answer: &Answer, asked
     if let Some(directory) = &answer.directory {
         self::directory(db, work, directory)?;
     }
-    for common in &answer.common {
-        step_back(db, work, common)?;
+    for to in back {
+        step_back(db, work, to)?;
     }
     if !answer.need_state {
         // Batches are a chain: after the first that was not taken none can have been.
@@ -130,13 +131,13 @@ pub(super) fn list_stream(db: &Connection, info: &StreamInfo) -> Result<bool, St
     Ok(known == 0)
 }
 
-/// The server was restored and knows less than the device: what it gave receipts for after that position is to be delivered again.
-fn step_back(db: &Connection, work: &mut Work<'_>, common: &Cursor) -> Result<(), StoreError> {
-    work.applied.progress |= move_cursor(db, common)?;
-    purge::cut(db, common)?;
-    receiving(db, common.stream, None)?;
-    if common.stream == work.identity.stream {
-        lost(db, work, "verdict_seq > ?1", i64_of(common.seq))?;
+/// The server has not what the device read above that position: receipts, grants and instructions there are taken back, until they come again.
+fn step_back(db: &Connection, work: &mut Work<'_>, to: &Cursor) -> Result<(), StoreError> {
+    work.applied.progress |= position::step_back(db, to)?;
+    purge::cut(db, to)?;
+    if to.stream == work.identity.stream {
+        lost(db, work, "verdict_seq > ?1", i64_of(to.seq))?;
+        position::withdraw(db, to.seq)?;
     }
     Ok(())
 }
@@ -213,12 +214,13 @@ pub(super) fn receiving(db: &Connection, stream: StreamId, interval: Option<Inte
     Ok(())
 }
 
-/// Keeps a grant that the server signed for this device.
-pub(super) fn put_grant(db: &Connection, id: GrantId, issued_ms: i64, signed: &SignedGrant) -> Result<(), StoreError> {
-    db.prepare_cached("INSERT INTO grants (grant_id, issued_ms, signed) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING")?.execute(params![
-        id.as_bytes(),
-        issued_ms,
-        meta::encode(signed)
+/// Keeps a grant that the server signed for this device, with its place in the device's own stream; 0 at enrolment.
+pub(super) fn put_grant(db: &Connection, grant: &Grant, signed: &SignedGrant, seq: u64) -> Result<(), StoreError> {
+    db.prepare_cached("INSERT INTO grants (grant_id, issued_ms, signed, seq) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING")?.execute(params![
+        grant.id.as_bytes(),
+        grant.issued_ms,
+        meta::encode(signed),
+        i64_of(seq)
     ])?;
     Ok(())
 }

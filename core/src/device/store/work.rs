@@ -105,14 +105,14 @@ impl Work<'_> {
                     self.verdict(at, &verdict)?;
                 }
             }
-            FactKind::Grant if own_stream => self.grant(body)?,
+            FactKind::Grant if own_stream => self.grant(at, body)?,
             FactKind::Instruction if own_stream => match minicbor::decode::<Instruction>(body) {
                 Ok(Instruction::Wipe) => {
                     meta::put(self.db, meta::WIPE, &true)?;
                     self.applied.wiped = true;
                 }
-                Ok(Instruction::ReportOnly) => meta::put(self.db, meta::REPORT_ONLY, &true)?,
-                Ok(Instruction::Approved) => meta::clear(self.db, meta::REPORT_ONLY)?,
+                Ok(Instruction::ReportOnly) => self.instruct(at, true)?,
+                Ok(Instruction::Approved) => self.instruct(at, false)?,
                 Ok(Instruction::Other(_)) | Err(_) => {}
             },
             FactKind::View => {
@@ -142,12 +142,17 @@ impl Work<'_> {
         Ok(())
     }
 
-    fn grant(&mut self, body: &[u8]) -> Result<(), StoreError> {
+    fn instruct(&self, at: &Cursor, report_only: bool) -> Result<(), StoreError> {
+        self.db.prepare_cached("INSERT OR REPLACE INTO instructions (seq, report_only) VALUES (?1, ?2)")?.execute(params![i64_of(at.seq), report_only])?;
+        Ok(())
+    }
+
+    fn grant(&mut self, at: &Cursor, body: &[u8]) -> Result<(), StoreError> {
         let Ok(signed) = minicbor::decode::<SignedGrant>(body) else {
             return Ok(());
         };
         match signed.open(&self.identity.keys.signing) {
-            Ok(grant) if grant.device == self.identity.device => put_grant(self.db, grant.id, grant.issued_ms, &signed),
+            Ok(grant) if grant.device == self.identity.device => put_grant(self.db, &grant, &signed, at.seq),
             _ => Ok(()),
         }
     }
@@ -244,7 +249,7 @@ impl Work<'_> {
         let rows = self
             .db
             .prepare_cached(&format!("SELECT {}, item FROM own WHERE batch = ?1 AND status IN (1, 6, 7, 8, 10) ORDER BY item", own::COLUMNS))?
-            .query_map([n], |row| Ok((OwnRow::read(row)?, row.get::<_, u32>("item")?)))?
+            .query_map([n], |row| Ok((OwnRow::read(row)?, row.get::<_, u32>(12)?)))?
             .collect::<Result<Vec<_>, _>>()?;
         for (row, item) in rows {
             match (row.standing, verdict.of(item)) {
@@ -294,12 +299,12 @@ impl Work<'_> {
                 rebuild::set_renew(db, Renew::Refused)?;
             }
             Verdict::Stranded(_) => {
-                rebuild::again_from(db, row.n)?;
+                own::set(db, row.n, Standing::Redo, None, None)?;
                 rebuild::set_renew(db, Renew::Refused)?;
             }
             Verdict::Retired(new) => {
                 db.prepare_cached("UPDATE own SET doc = ?2, raw = NULL WHERE n = ?1")?.execute(params![row.n, new.as_bytes()])?;
-                rebuild::again_from(db, row.n)?;
+                own::set(db, row.n, Standing::Redo, None, None)?;
                 if let Some(doc) = row.doc {
                     self.document(doc, RecordKind::from_code(row.kind))?.drop_own(db, row.n)?;
                 }
