@@ -112,6 +112,16 @@ impl Incarnation {
         Self(Uuid::from_bytes(bytes))
     }
 
+    /// The next life of the same store. It keeps the first half and takes a random second half:
+    /// where two values tie, Automerge lets the greater actor win, and work done again then wins
+    /// against the same values as before.
+    #[must_use]
+    pub fn successor(&self, bytes: [u8; 8]) -> Self {
+        let mut next = *self.as_bytes();
+        next[8..].copy_from_slice(&bytes);
+        Self(Uuid::from_bytes(next))
+    }
+
     /// Sixteen zero bytes: genesis' actor, and no life of any store.
     #[must_use]
     pub const fn is_zero(&self) -> bool {

@@ -147,7 +147,7 @@ pub fn admit(record: &Record, raw: &[u8], actor: Incarnation) -> Result<Admitted
 }
 
 /// The document as an author saw it whose change depends on these.
-fn at<'a>(record: &'a Record, deps: &[Hash]) -> Option<Cow<'a, Automerge>> {
+pub(super) fn at<'a>(record: &'a Record, deps: &[Hash]) -> Option<Cow<'a, Automerge>> {
     let doc = &record.doc;
     let deps: Vec<_> = deps.iter().map(|dep| ChangeHash(dep.0)).collect();
     if within(doc, &deps) {

@@ -15,6 +15,7 @@ mod put;
 mod reader;
 mod writer;
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -115,6 +116,8 @@ pub enum RecordError {
     Nothing,
 }
 
+/// What is said of a record that Automerge does not write.
+const UNWRITABLE: &str = "the record could not be written";
 /// What is said of more actions in one change than there may be.
 const MANY_ACTIONS: &str = "more actions than one change may hold";
 
@@ -182,31 +185,65 @@ impl Record {
         }
     }
 
-    /// Writes a command as one change of `actor`, at `time_s` seconds since 1970. What the record already says is left out.
+    /// Writes a command as one change of `actor`, at `time_s` seconds since 1970. What the record
+    /// already says is left out.
     ///
     /// # Errors
-    /// [`RecordError::Nothing`] when nothing is left; [`RecordError::Unfit`] when the command does not fit; [`RecordError::TooLarge`] and
-    /// [`RecordError::Full`] for the limits that the gate keeps too.
+    /// [`RecordError::Nothing`] when nothing is left; [`RecordError::Unfit`] when the command does
+    /// not fit; [`RecordError::TooLarge`] and [`RecordError::Full`] for the limits that the gate
+    /// keeps too.
     pub fn write(&mut self, actor: Incarnation, command: &Command, time_s: i64) -> Result<Change, RecordError> {
+        let stood = Cow::Borrowed(&self.doc);
+        let (next, change) = self.write_over(stood, actor, command, time_s)?;
+        *self = next;
+        Ok(change)
+    }
+
+    /// Writes a command as [`Record::write`] does, but as an author writes it who has `seen` these
+    /// changes and what they rest on, and nothing else: what stands beside them stays concurrent.
+    ///
+    /// # Errors
+    /// As [`Record::write`]; [`RecordError::Unfit`] also when one of `seen` is not in the record, or
+    /// when the actor has a change that does not lie in them, since its changes are a sequence.
+    pub fn write_as_seen(&mut self, actor: Incarnation, command: &Command, time_s: i64, seen: &[Hash]) -> Result<Change, RecordError> {
+        if !seen.iter().all(|change| self.has(*change)) {
+            return Err(RecordError::Unfit("the record lacks a change that the author had seen"));
+        }
+        let stood = gate::at(self, seen).ok_or(RecordError::Unfit(UNWRITABLE))?;
+        let (next, change) = self.write_over(stood, actor, command, time_s)?;
+        *self = next;
+        Ok(change)
+    }
+
+    /// This record with a command in it, written over the document as its author had it.
+    fn write_over(&self, stood: Cow<'_, Automerge>, actor: Incarnation, command: &Command, time_s: i64) -> Result<(Self, Change), RecordError> {
         if command.record_kind() != self.kind {
             return Err(RecordError::Unfit("the command is for another kind of record"));
         }
-        let puts = writer::plan(&self.doc, command)?;
+        let puts = writer::plan(&stood, command)?;
         if puts.is_empty() {
             return Err(RecordError::Nothing);
         }
         if self.kind == RecordKind::Case && puts.len() > limits::MAX_ACTIONS_PER_CHANGE {
             return Err(RecordError::TooLarge(MANY_ACTIONS));
         }
-        let (doc, made) = writer::commit(&self.doc, actor, &puts, time_s).ok_or(RecordError::Unfit("the record could not be written"))?;
+        let unwritable = RecordError::Unfit(UNWRITABLE);
+        let (doc, made) = writer::commit(&stood, actor, &puts, time_s).ok_or(unwritable.clone())?;
         if made.raw_bytes().len() > limits::MAX_CHANGE || made.len() as u64 > limits::MAX_OPS {
             return Err(RecordError::TooLarge("more than one change may hold"));
         }
         if let Some(what) = self.full_for(actor, made.raw_bytes().len(), puts.len()) {
             return Err(RecordError::Full(what));
         }
-        *self = self.grown(doc, &made);
-        Ok(Change::from(&made))
+        if made.seq() != self.sequence(actor) + 1 {
+            return Err(unwritable);
+        }
+        let change = Change::from(&made);
+        let next = match stood {
+            Cow::Borrowed(_) => self.grown(doc, &made),
+            Cow::Owned(_) => self.merged(made, doc).ok_or(unwritable)?,
+        };
+        Ok((next, change))
     }
 
     /// What the record says, leaving aside what a newer version added.
@@ -234,6 +271,15 @@ impl Record {
     #[must_use]
     pub fn has(&self, change: Hash) -> bool {
         self.doc.get_missing_deps(&[ChangeHash(change.0)]).is_empty()
+    }
+
+    /// The changes that rest on genesis alone: with them the record began.
+    #[must_use]
+    pub fn founders(&self) -> Vec<Hash> {
+        let genesis = genesis::document(self.kind).map(Automerge::get_heads).unwrap_or_default();
+        let changes = self.doc.get_changes(&genesis);
+        let founders = changes.iter().filter(|change| change.deps() == genesis);
+        founders.map(|change| Hash(change.hash().0)).collect()
     }
 
     /// Every change but the genesis, dependencies first.

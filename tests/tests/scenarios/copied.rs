@@ -3,6 +3,7 @@
 use fieldgrid_core::device::store::{DeliveryState, Lease};
 use fieldgrid_core::domain::action::ActionKind;
 use fieldgrid_core::domain::grant::Role;
+use fieldgrid_core::domain::household::Value;
 use fieldgrid_core::domain::policy::Refusal;
 use fieldgrid_tests::harness::agree::{agree, is_there, server_records};
 use fieldgrid_tests::harness::phone::Phone;
@@ -154,6 +155,33 @@ async fn words_typed_on_a_restored_phone_before_it_read_that_the_case_had_moved_
     assert!(again.device().case(case).unwrap().is_none());
     assert_eq!(zhao.device().case(case).unwrap().unwrap().case.unwrap().history.len(), 3);
     assert!(agree(scene.town(), &[&again, &zhao, &desk]).refused.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_colleagues_value_stays_beside_the_one_of_a_restored_phone() {
+    let mut scene = Scene::set(11).await;
+    let grid = scene.grids[0];
+    let mut one = scene.phone("one", Role::GridMember, grid).await;
+    let mut li = scene.phone("li", Role::GridMember, grid).await;
+    let household = one.household("民主街12号", "张三", "12812348000").doc;
+    scene.settle(&[&one, &li]).await;
+    one.close();
+    let mut again = one.twin(&mut scene, "again").await;
+    copy(&one, &again, false);
+    again.open();
+    again.set(household, "note", "两条狗");
+    li.set(household, "note", "没有狗");
+    li.sync_well().await;
+    scene.settle(&[&again, &li]).await;
+    for phone in [&again, &li] {
+        let read = phone.device().household(household).unwrap().unwrap().household.unwrap();
+        let mut values: Vec<_> = read.alternatives.iter().flat_map(|other| &other.values).collect();
+        values.push(&read.fields["note"]);
+        values.sort_by_key(|value| format!("{value:?}"));
+        let both = ["两条狗", "没有狗"].map(|text| Value::Text(text.to_owned()));
+        assert_eq!(values, both.iter().collect::<Vec<_>>(), "{}", phone.name);
+    }
+    let _ = agree(scene.town(), &[&again, &li]);
 }
 
 /// Both go on for a day, each when it likes.

@@ -180,6 +180,35 @@ impl Document {
         self.has(edit) || self.redos.0.iter().any(|(_, redo)| *redo == edit)
     }
 
+    /// The edit that a change carries, if it is another than its own hash.
+    pub(super) fn edit_of(&self, change: Hash) -> Option<Hash> {
+        let own = self.overlay.iter().find(|row| row.change == change).map(|row| row.edit);
+        let redone = || {
+            let redos = self.redos();
+            redos.into_iter().find(|(redo, _)| *redo == change).map(|(_, edit)| edit)
+        };
+        own.or_else(redone).filter(|edit| *edit != change)
+    }
+
+    /// The changes of the base that carry an edit: itself, or else those that did it again.
+    pub(super) fn carriers(&self, edit: Hash) -> Vec<Hash> {
+        if self.has(edit) {
+            return vec![edit];
+        }
+        let redos = self.redos().into_iter().filter(|(_, redone)| *redone == edit);
+        redos.map(|(change, _)| change).collect()
+    }
+
+    /// The changes of the base that did an edit again, with that edit.
+    fn redos(&self) -> Vec<(Hash, Hash)> {
+        if self.redos.0.is_empty() {
+            return Vec::new();
+        }
+        let held = chunks(&self.changes).unwrap_or_default();
+        let hash = |(at, edit): &(u32, Hash)| Some((change_hash(held.get(*at as usize)?), *edit));
+        self.redos.0.iter().filter_map(hash).collect()
+    }
+
     /// Whether the base has the change.
     pub(super) fn has(&self, change: Hash) -> bool {
         self.base().is_ok_and(|base| base.has(change))

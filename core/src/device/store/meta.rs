@@ -8,6 +8,7 @@ use super::StoreError;
 use crate::domain::grant::Grant;
 use crate::domain::id::{DeviceId, Hash, Incarnation, StreamId};
 use crate::domain::time::{Anchor, Stamp};
+use crate::env::{Environment, random};
 use crate::wire::enrol::{ServerKeys, SignedGrant};
 use crate::wire::sync::{OutboxHead, Token};
 
@@ -163,10 +164,17 @@ pub(super) fn incarnation(db: &Connection) -> Result<Incarnation, StoreError> {
     Ok(Incarnation::from_bytes(bytes))
 }
 
-/// Begins a new life.
+/// Begins a life.
 pub(super) fn new_incarnation(db: &Connection, incarnation: Incarnation) -> Result<(), StoreError> {
     db.execute("INSERT INTO lives (incarnation) VALUES (?1)", [incarnation.as_bytes()])?;
     Ok(())
+}
+
+/// Begins the life that follows the one in force.
+pub(super) fn next_life(db: &Connection, env: &dyn Environment) -> Result<Incarnation, StoreError> {
+    let next = incarnation(db)?.successor(random(env));
+    new_incarnation(db, next)?;
+    Ok(next)
 }
 
 /// Whether `incarnation` is or was a life of this store.

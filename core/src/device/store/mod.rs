@@ -28,6 +28,7 @@ mod purge;
 mod query;
 mod rebuild;
 mod search;
+mod seen;
 mod session;
 mod view;
 mod work;

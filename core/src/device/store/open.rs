@@ -25,7 +25,8 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/004_positions_of_what_waits.sql"),
     include_str!("../../../migrations/005_received_is_counted.sql"),
     include_str!("../../../migrations/006_a_form_saves_once.sql"),
-    include_str!("../../../migrations/007_signed_positions.sql"),
+    include_str!("../../../migrations/007_what_an_author_had_seen.sql"),
+    include_str!("../../../migrations/008_signed_positions.sql"),
 ];
 /// How long a second opener waits for the first to leave.
 const LOCK_TRIES: u32 = 20;
@@ -240,7 +241,7 @@ fn begin_life(tx: &Connection, env: &dyn Environment, life: &mut LifeFile) -> Re
         let secret = Zeroizing::new(random::<32>(env));
         meta::put_secret(tx, &secret)?;
     } else if restored {
-        meta::new_incarnation(tx, Incarnation::random(random(env)))?;
+        meta::next_life(tx, env)?;
         rebuild::set_renew(tx, Renew::Copied)?;
     }
     rebuild::stranded(tx)

@@ -156,10 +156,12 @@ pub(super) struct OwnRow {
     pub(super) attempt: u32,
     /// How far the streams had been read when it was done, where it could not be sealed then.
     pub(super) positions: Option<Vec<u8>>,
+    /// What its author had before him: [`super::seen::Seen`].
+    pub(super) seen: Option<Vec<u8>>,
 }
 
 /// Columns of [`OwnRow`], in the order [`OwnRow::read`] takes them.
-pub(super) const COLUMNS: &str = "n, doc, kind, edit, change, fact, raw, command, made_ms, status, attempt, positions";
+pub(super) const COLUMNS: &str = "n, doc, kind, edit, change, fact, raw, command, made_ms, status, attempt, positions, seen";
 
 impl OwnRow {
     pub(super) fn read(row: &Row<'_>) -> Result<Self, rusqlite::Error> {
@@ -176,14 +178,15 @@ impl OwnRow {
             standing: Standing::from_code(row.get(9)?),
             attempt: row.get(10)?,
             positions: row.get(11)?,
+            seen: row.get(12)?,
         })
     }
 
     /// Writes it as a new row.
     pub(super) fn insert(&self, db: &Connection) -> Result<i64, StoreError> {
         db.prepare_cached(
-            "INSERT INTO own (doc, kind, edit, change, fact, raw, command, made_ms, status, attempt, positions)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+            "INSERT INTO own (doc, kind, edit, change, fact, raw, command, made_ms, status, attempt, positions, seen)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
         )?
         .execute(params![
             self.doc.map(|doc| *doc.as_bytes()),
@@ -196,7 +199,8 @@ impl OwnRow {
             self.made_ms,
             self.standing.code(),
             self.attempt,
-            self.positions
+            self.positions,
+            self.seen
         ])?;
         Ok(db.last_insert_rowid())
     }

@@ -268,7 +268,7 @@ fn edits(db: &Connection, doc: Option<DocId>) -> Result<Vec<EditRow>, StoreError
     let rows = db
         .prepare_cached(&edited(doc.is_some()))?
         .query_map(params_from_iter(doc.map(|doc| *doc.as_bytes())), |row| {
-            Ok((OwnRow::read(row)?, row.get::<_, Option<u8>>(12)?, row.get::<_, Option<i64>>(13)?))
+            Ok((OwnRow::read(row)?, row.get::<_, Option<u8>>("reason")?, row.get::<_, Option<i64>>("received_ms")?))
         })?
         .collect::<Result<Vec<_>, _>>()?;
     let mut titled = db.prepare_cached(

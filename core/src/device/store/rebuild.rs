@@ -1,5 +1,6 @@
 //! Doing own work again: refused, stranded, contradicted, copied or retired, one mechanism serves all. A record is made anew from its confirmed base, and
-//! the intents still wanted are run again under a new incarnation with the edit ids they had, once; after that a person decides.
+//! the intents still wanted are run again under a new incarnation with the edit ids they had, once; after that a person decides. Each is written over what its
+//! author had seen (`seen.rs`).
 //!
 //! Nothing is sealed while a rebuild is pending, and it waits until every sealed batch has its verdict: what is in flight may be accepted after all.
 
@@ -9,10 +10,11 @@ use super::document::Document;
 use super::meta::{self, Renew};
 use super::observe::Touched;
 use super::own::{self, OwnRow, Standing};
+use super::seen::Redone;
 use super::{Context, StoreError, project};
-use crate::domain::id::{DocId, Incarnation};
-use crate::env::{Environment, random};
-use crate::record::{Command, RecordError, RecordKind};
+use crate::domain::id::{ActionId, DocId, Hash, Incarnation};
+use crate::env::Environment;
+use crate::record::{Change, Command, Content, Record, RecordError, RecordKind};
 use crate::wire::batch::Batch;
 
 /// Asks for a rebuild. Having been copied is the stronger reason: it also gives up what was sealed.
@@ -40,8 +42,7 @@ pub(super) fn if_ready(db: &Connection, context: &mut Context, env: &dyn Environ
             }
         }
     }
-    let incarnation = Incarnation::random(random(env));
-    meta::new_incarnation(db, incarnation)?;
+    let incarnation = meta::next_life(db, env)?;
     if let Some(identity) = &mut context.identity {
         identity.incarnation = incarnation;
     }
@@ -87,13 +88,28 @@ pub(super) fn stranded(db: &Connection) -> Result<(), StoreError> {
 pub(super) fn give_up(db: &Connection, batches: &str, standing: Standing) -> Result<(), StoreError> {
     let batches: Vec<i64> = db.prepare(batches)?.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
     for batch in batches {
-        let bytes: Option<Vec<u8>> = db.prepare_cached("SELECT bytes FROM batches WHERE n = ?1")?.query_row([batch], |row| row.get(0))?;
-        let positions = bytes.and_then(|bytes| Batch::from_bytes(&bytes).ok()).map(|batch| meta::encode(&batch.header.positions));
+        let positions = positions(db, batch)?;
         db.prepare_cached("UPDATE own SET status = ?2, batch = NULL, item = NULL, positions = coalesce(positions, ?3) WHERE batch = ?1 AND status IN (1, 10)")?
             .execute(params![batch, standing.code(), positions])?;
         db.prepare_cached("UPDATE batches SET void = 1, held = 0 WHERE n = ?1")?.execute([batch])?;
     }
     Ok(())
+}
+
+/// A row of a sealed batch is to be done again. It is still judged by what its author had read when
+/// he wrote it.
+pub(super) fn again_from(db: &Connection, n: i64) -> Result<(), StoreError> {
+    let batch: Option<i64> = db.prepare_cached("SELECT batch FROM own WHERE n = ?1")?.query_row([n], |row| row.get(0))?;
+    let positions = batch.map(|batch| positions(db, batch)).transpose()?.flatten();
+    db.prepare_cached("UPDATE own SET positions = coalesce(positions, ?2) WHERE n = ?1")?.execute(params![n, positions])?;
+    own::set(db, n, Standing::Redo, None, None)
+}
+
+/// How far the streams had been read when a batch was sealed; none when its bytes are gone.
+fn positions(db: &Connection, batch: i64) -> Result<Option<Vec<u8>>, StoreError> {
+    let bytes: Option<Vec<u8>> = db.prepare_cached("SELECT bytes FROM batches WHERE n = ?1")?.query_row([batch], |row| row.get(0))?;
+    let batch = bytes.and_then(|bytes| Batch::from_bytes(&bytes).ok());
+    Ok(batch.map(|batch| meta::encode(&batch.header.positions)))
 }
 
 fn redo(db: &Connection, context: &Context, doc: DocId, incarnation: Incarnation, touched: &mut Touched) -> Result<(), StoreError> {
@@ -115,34 +131,63 @@ fn redo(db: &Connection, context: &Context, doc: DocId, incarnation: Incarnation
     for n in lost {
         document.drop_own(db, n)?;
     }
+    let mut redone = Redone::default();
     for row in wanted {
-        if document.has_edit(row.edit) {
-            own::set(db, row.n, Standing::Received, None, None)?;
-            continue;
-        }
-        if row.standing == Standing::Redo && row.attempt > 0 {
-            own::set(db, row.n, Standing::Decide, None, None)?;
-            continue;
-        }
-        let command: Option<Command> = row.command.as_deref().map(meta::decode).transpose()?;
-        let Some(command) = command else {
-            own::set(db, row.n, Standing::Decide, None, None)?;
-            continue;
-        };
-        match record.write(incarnation, &command, context.now_ms.div_euclid(1000)) {
+        let seen = redone.seen(db, &document, &record, &row)?;
+        let seen = seen.unwrap_or_else(|| record.heads());
+        let before = row.change;
+        match run(&document, &mut record, incarnation, &row, &seen)? {
             Ok(change) => {
+                redone.written(before, change.hash);
                 again(db, &row)?;
                 let attempt = row.attempt + u32::from(row.standing == Standing::Redo);
-                let mut next = OwnRow { change: change.hash, raw: Some(change.raw), standing: Standing::New, attempt, ..row };
+                let (change, raw) = (change.hash, Some(change.raw));
+                let standing = Standing::New;
+                let mut next = OwnRow { change, raw, standing, attempt, ..row };
                 next.n = next.insert(db)?;
                 document.push_own(next);
             }
-            // What it asked for is there already, by whatever hand.
-            Err(RecordError::Nothing) => own::set(db, row.n, Standing::Received, None, None)?,
-            Err(_) => own::set(db, row.n, Standing::Decide, None, None)?,
+            Err(standing) => {
+                let carriers = document.carriers(row.edit);
+                redone.left(before, if carriers.is_empty() { seen } else { carriers });
+                own::set(db, row.n, standing, None, None)?;
+            }
         }
     }
     project::document(db, context, &document, touched)
+}
+
+/// Runs the intent of a row again, or says how it stands instead.
+fn run(document: &Document, record: &mut Record, incarnation: Incarnation, row: &OwnRow, seen: &[Hash]) -> Result<Result<Change, Standing>, StoreError> {
+    if document.has_edit(row.edit) {
+        return Ok(Err(Standing::Received));
+    }
+    let command: Option<Command> = row.command.as_deref().map(meta::decode).transpose()?;
+    let Some(command) = command.filter(|_| row.standing != Standing::Redo || row.attempt == 0) else {
+        return Ok(Err(Standing::Decide));
+    };
+    if actions_are_there(record, &command) {
+        return Ok(Err(Standing::Received));
+    }
+    let time_s = row.made_ms.div_euclid(1000);
+    let written = match record.write_as_seen(incarnation, &command, time_s, seen) {
+        // Where he stood is gone, and what is there may do.
+        Err(RecordError::Unfit(_)) => record.write(incarnation, &command, time_s),
+        written => written,
+    };
+    Ok(written.map_err(|error| match error {
+        RecordError::Nothing => Standing::Received,
+        _ => Standing::Decide,
+    }))
+}
+
+/// Whether a case has all of a command's actions, by whatever hand. A field's value is no such sign:
+/// put by two hands that did not know of each other it stands twice.
+fn actions_are_there(record: &Record, command: &Command) -> bool {
+    match (record.read(), command) {
+        (Content::Case(there), Command::Act(actions)) => actions.iter().all(|action| there.contains_key(&ActionId::of(&action.to_bytes()))),
+        _ => false,
+    }
 }
 
 /// The row has a successor. One that was in no batch leaves no trace.

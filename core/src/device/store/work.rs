@@ -249,7 +249,7 @@ impl Work<'_> {
         let rows = self
             .db
             .prepare_cached(&format!("SELECT {}, item FROM own WHERE batch = ?1 AND status IN (1, 6, 7, 8, 10) ORDER BY item", own::COLUMNS))?
-            .query_map([n], |row| Ok((OwnRow::read(row)?, row.get::<_, u32>(12)?)))?
+            .query_map([n], |row| Ok((OwnRow::read(row)?, row.get::<_, u32>("item")?)))?
             .collect::<Result<Vec<_>, _>>()?;
         for (row, item) in rows {
             match (row.standing, verdict.of(item)) {
@@ -299,12 +299,12 @@ impl Work<'_> {
                 rebuild::set_renew(db, Renew::Refused)?;
             }
             Verdict::Stranded(_) => {
-                own::set(db, row.n, Standing::Redo, None, None)?;
+                rebuild::again_from(db, row.n)?;
                 rebuild::set_renew(db, Renew::Refused)?;
             }
             Verdict::Retired(new) => {
                 db.prepare_cached("UPDATE own SET doc = ?2, raw = NULL WHERE n = ?1")?.execute(params![row.n, new.as_bytes()])?;
-                own::set(db, row.n, Standing::Redo, None, None)?;
+                rebuild::again_from(db, row.n)?;
                 if let Some(doc) = row.doc {
                     self.document(doc, RecordKind::from_code(row.kind))?.drop_own(db, row.n)?;
                 }

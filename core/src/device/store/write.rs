@@ -8,6 +8,7 @@ use super::document::Document;
 use super::meta::{self, Identity};
 use super::observe::Touched;
 use super::own::{self, OwnRow, Standing};
+use super::seen::Seen;
 use super::{Context, Lease, Store, StoreError, outbox, project};
 use crate::domain::action::{Action, ActionKind, Fields};
 use crate::domain::area::AreaCode;
@@ -281,7 +282,9 @@ fn save(db: &Connection, store: &Store, context: &Context, doc: DocId, command: 
         standing: Standing::New,
         attempt: 0,
         positions: None,
+        seen: None,
     };
+    row.seen = Seen::of(&document, &row).map(|seen| meta::encode(&seen));
     row.n = row.insert(db)?;
     document.push_own(row);
     project::delivery(db, doc, touched)?;
@@ -317,6 +320,7 @@ fn state(db: &Connection, store: &Store, context: &Context, kind: FactKind, subj
         standing: Standing::New,
         attempt: 0,
         positions: None,
+        seen: None,
     }
     .insert(db)?;
     project::delivery(db, document.id, touched)?;

@@ -6,6 +6,7 @@ mod copies;
 mod forms;
 mod measuring;
 mod opening;
+mod rebuilding;
 mod syncing;
 mod town;
 mod verdicts;

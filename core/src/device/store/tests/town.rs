@@ -4,7 +4,7 @@ use super::*;
 use crate::domain::server_fact::Received;
 
 /// What the town decides about a batch's item.
-pub(super) type Judge = dyn FnMut(&Item) -> Verdict;
+pub(super) type Judge<'a> = dyn FnMut(&Item) -> Verdict + 'a;
 
 /// One device as the town knows it.
 pub(super) struct Known {
@@ -126,7 +126,7 @@ impl Town {
     }
 
     /// Answers a request as the real server would, with `judge`'s word on every item.
-    pub(super) fn answer(&mut self, device: DeviceId, bytes: &[u8], judge: &mut Judge) -> Answer {
+    pub(super) fn answer(&mut self, device: DeviceId, bytes: &[u8], judge: &mut Judge<'_>) -> Answer {
         self.now_ms += 1_000;
         let received = Request::from_bytes(bytes).unwrap();
         let request = received.request.clone();
@@ -229,7 +229,7 @@ impl Town {
         self.devices.values_mut().for_each(|known| known.state = None);
     }
 
-    pub(super) fn admit(&mut self, device: DeviceId, batch: &Batch, judge: &mut Judge) -> Result<(), BatchFault> {
+    pub(super) fn admit(&mut self, device: DeviceId, batch: &Batch, judge: &mut Judge<'_>) -> Result<(), BatchFault> {
         let known = self.devices.get_mut(&device).unwrap();
         if self.outdated {
             return Err(BatchFault::Version);
@@ -283,7 +283,7 @@ impl Town {
     }
 
     /// A whole round of sync: until nothing is left.
-    pub(super) fn sync_judged(&mut self, phone: &Phone, device: DeviceId, judge: &mut Judge) -> Applied {
+    pub(super) fn sync_judged(&mut self, phone: &Phone, device: DeviceId, judge: &mut Judge<'_>) -> Applied {
         let mut all = Applied::default();
         let mut ask = Prepare::default();
         for _ in 0..50 {
