@@ -14,7 +14,7 @@ use tokio::sync::{Notify, watch};
 use tokio::task::{JoinHandle, JoinSet, spawn_blocking};
 use tokio::time::{sleep, timeout};
 
-use super::store::{Ahead, Applied, Prepare, Prepared, Store};
+use super::store::{Ahead, Applied, Prepare, Prepared, Store, Unsent};
 use super::sync::{Answered, Effect, Event, Outgoing, StoreFault, SyncMachine, SyncSummary, Wait, WaitReason};
 use super::transport::{News, PackPart, Transport, TransportError};
 use crate::domain::id::Hash;
@@ -65,6 +65,11 @@ pub trait SyncStore: Send + Sync + std::fmt::Debug + 'static {
     /// # Errors
     /// [`StoreFault`].
     fn token(&self) -> Result<Option<Token>, StoreFault>;
+    /// Own work that the centre does not have.
+    ///
+    /// # Errors
+    /// [`StoreFault`].
+    fn unsent(&self) -> Result<Unsent, StoreFault>;
     /// Forgets everything, for good.
     ///
     /// # Errors
@@ -104,6 +109,10 @@ impl SyncStore for Store {
 
     fn token(&self) -> Result<Option<Token>, StoreFault> {
         Ok(Self::token(self)?)
+    }
+
+    fn unsent(&self) -> Result<Unsent, StoreFault> {
+        Ok(Self::unsent(self)?)
     }
 
     fn wipe(&self) -> Result<(), StoreFault> {
@@ -317,7 +326,7 @@ impl Inner {
         self.status.send_modify(|status| status.syncing = true);
         let mut event = Event::Due;
         let mut ahead: Option<AskedAhead> = None;
-        let summary = loop {
+        let mut summary = loop {
             event = match machine.handle(event) {
                 Some(Effect::Prepare(ask)) => {
                     let ask = Prepare { ahead: ahead.as_ref().map(|asked| asked.ahead), ..ask };
@@ -352,6 +361,7 @@ impl Inner {
                 Some(Effect::Wait(_)) | None => break machine.summary(),
             };
         };
+        summary.unsent = self.blocking(|store| store.unsent()).await.unwrap_or_default();
         self.status.send_modify(|status| {
             status.syncing = false;
             status.wait = summary.wait;

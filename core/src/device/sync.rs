@@ -84,6 +84,8 @@ pub struct SyncMachine {
     budget: Budget,
     /// Waits one after the other because a round's budget was spent.
     spent: u32,
+    /// How often in a row the server has not taken a batch, when it did not take one in this round.
+    rejected: u32,
     summary: SyncSummary,
 }
 
@@ -111,6 +113,7 @@ impl SyncMachine {
             rebuilds: 0,
             budget: Budget::default(),
             spent: 0,
+            rejected: 0,
             summary: SyncSummary::default(),
         }
     }
@@ -134,7 +137,7 @@ impl SyncMachine {
             (State::Asking(asked), Event::Answered(answered)) => self.answered(asked, answered),
             (State::Asking(asked), Event::Failed(error)) => {
                 // A large signed body may have found no room beside a crowd of strangers' (`docs/sync-protocol.md` §4): a small one does, and brings a token for the rest.
-                self.ask = Prepare { send_state: asked.has_state, sign: asked.signed, bare: asked.signed, ahead: None };
+                self.ask = Prepare { send_state: asked.has_state, sign: asked.signed, bare: asked.signed, ..Prepare::default() };
                 self.failed(error, asked.signed)
             }
             (State::Applying(asked), Event::Applied(applied)) => self.applied(applied, asked),
@@ -158,6 +161,7 @@ impl SyncMachine {
     fn begin(&mut self) -> Effect {
         self.summary.wait = None;
         self.budget = Budget::default();
+        self.rejected = 0;
         self.go_on()
     }
 
@@ -180,6 +184,7 @@ impl SyncMachine {
             return Effect::FetchPack(pack, self.partial.bytes.len() as u64);
         }
         self.state = State::Preparing;
+        self.ask.keep = self.rejected > 0;
         Effect::Prepare(self.ask)
     }
 
@@ -215,6 +220,7 @@ impl SyncMachine {
         } else if applied.progress {
             self.budget.changed();
         }
+        self.rejected = self.rejected.max(applied.rejected);
         if applied.need_state {
             if asked.has_state {
                 return self.back_off(WaitReason::BadAnswer);
@@ -238,6 +244,11 @@ impl SyncMachine {
         self.failures = 0;
         self.rebuilds = 0;
         self.spent = 0;
+        if self.rejected > 0 {
+            // Counted in the store: a phone that was started anew waits as long.
+            self.failures = self.rejected - 1;
+            return self.back_off(WaitReason::NotTaken);
+        }
         if applied.server_outdated {
             return self.wait_for_person(WaitReason::ServerOutdated);
         }

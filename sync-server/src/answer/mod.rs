@@ -66,7 +66,9 @@ pub(crate) fn answer(read: &dyn Read, signer: &dyn Signer, asked: &Asked, pack: 
         },
     };
 
-    answer.outbox = outbox.filter(|head| *head != state.outbox);
+    // Of a device that it holds nothing of, it says so: the device may believe otherwise.
+    let held = outbox.unwrap_or(OutboxHead { incarnation: state.outbox.incarnation, seq: 0, hash: Hash::ZERO });
+    answer.outbox = Some(held).filter(|head| *head != state.outbox);
     let grant = read.latest_grant(device.id)?.map(|row| row.grant);
     let streams = directory(read, device, grant.as_ref().filter(|grant| grant.expires_ms > *now_ms))?;
     let listed = directory::infos(&streams);
@@ -100,7 +102,7 @@ pub(crate) fn answer(read: &dyn Read, signer: &dyn Signer, asked: &Asked, pack: 
         answer.heads = Some(SignedHeads::sign(device.id, moved, signer));
     }
 
-    let after = SyncState { cursors: reading.iter().map(|reading| reading.at).collect::<Vec<Cursor>>(), outbox: outbox.unwrap_or(state.outbox) };
+    let after = SyncState { cursors: reading.iter().map(|reading| reading.at).collect::<Vec<Cursor>>(), outbox: held };
     let news = request.state.is_some() || answer.directory.is_some() || after != state || !answer.packs.is_empty();
     if news {
         answer.safe_through = life.map(|life| life.safe).filter(|safe| *safe > 0);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use fieldgrid_core::device::DeviceStatus;
-use fieldgrid_core::device::store::{CaseFilter, Lease, PageRequest};
+use fieldgrid_core::device::store::{CaseFilter, Lease, PageRequest, Unsent};
 use fieldgrid_core::device::sync::{SyncSummary, Wait, WaitReason};
 use fieldgrid_core::domain::words;
 use tokio::time::sleep;
@@ -29,11 +29,15 @@ impl App {
             }
             Ok::<_, Failure>(summary)
         })?;
-        self.out.result(&summary, || self.summary(&summary));
+        let report_only = self.device.identity().is_some() && self.device.status()?.store.lease == Lease::ReportOnly;
+        self.out.result(&summary, || self.summary(&summary, report_only));
         match summary.wait {
             Some(Wait { reason: WaitReason::NotEnrolled, .. }) => Err(Failure::enrolment(self.out.word(WaitReason::NotEnrolled.words()))),
             Some(wait) => Err(Failure::unsynced(self.out.word(wait.reason.words()))),
-            None => Ok(()),
+            None => match summary.unsent {
+                Unsent { count: 1.., why: Some(why), .. } => Err(Failure::unsynced(self.out.word(why.words()))),
+                Unsent { .. } => Ok(()),
+            },
         }
     }
 
@@ -81,14 +85,29 @@ impl App {
         })
     }
 
-    fn summary(&self, summary: &SyncSummary) -> String {
-        let SyncSummary { sent_bytes, received_bytes, round_trips, entries, receipts, refused, .. } = summary;
-        self.out.say(
+    fn summary(&self, summary: &SyncSummary, report_only: bool) -> String {
+        let SyncSummary { sent_bytes, received_bytes, round_trips, entries, receipts, refused, unsent: Unsent { count, aside, .. }, .. } = summary;
+        let mut text = vec![self.out.say(
             format_args!("往返 {round_trips} 次 · 发送 {sent_bytes} 字节 · 收到 {received_bytes} 字节 · 新内容 {entries} · 回执 {receipts} · 被拒 {refused}"),
             format_args!(
                 "{round_trips} round trips · {sent_bytes} bytes sent · {received_bytes} received · {entries} entries · {receipts} receipts · {refused} refused"
             ),
-        )
+        )];
+        if *count > 0 {
+            text.push(self.out.say(format_args!("未上传 {count} 项"), format_args!("{count} unsent")));
+        }
+        if *aside > 0 {
+            text.push(self.out.say(
+                format_args!("{aside} 项已到中心，在那里等待前文或审核"),
+                format_args!("{aside} are at the centre, and wait there for what they build on or for an administrator"),
+            ));
+        }
+        if report_only {
+            text.push(
+                self.out.say("联系中心或经中心批准前只能上报和补充", "Only reports and supplements until the centre is reached or has approved this phone"),
+            );
+        }
+        text.join("\n")
     }
 
     fn status_text(&self, DeviceStatus { enrolment, store, .. }: &DeviceStatus) -> String {
@@ -123,7 +142,9 @@ impl App {
 /// Whether waiting is likely to help without a person.
 fn passes_by_itself(wait: &Wait) -> bool {
     const PATIENCE_MS: u64 = 60_000;
-    let transient =
-        matches!(wait.reason, WaitReason::NoNetwork | WaitReason::Timeout | WaitReason::ServerBusy | WaitReason::ServerFailed | WaitReason::Scheduled);
+    let transient = matches!(
+        wait.reason,
+        WaitReason::NoNetwork | WaitReason::Timeout | WaitReason::ServerBusy | WaitReason::ServerFailed | WaitReason::Scheduled | WaitReason::NotTaken
+    );
     transient && wait.ms <= PATIENCE_MS
 }

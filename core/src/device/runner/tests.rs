@@ -3,6 +3,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use tokio::time::Instant;
 
+use super::super::store::UnsentReason;
 use super::super::sync::FIRST_WAIT_MS;
 use super::super::sync::tests::Seeded;
 use super::super::transport::Arrived;
@@ -62,6 +63,9 @@ impl SyncStore for ScriptedStore {
     }
     fn token(&self) -> Result<Option<Token>, StoreFault> {
         Ok(Some(Token([1; 16])))
+    }
+    fn unsent(&self) -> Result<Unsent, StoreFault> {
+        Ok(Unsent { count: 3, why: Some(UnsentReason::NextSync), aside: 1 })
     }
     fn wipe(&self) -> Result<(), StoreFault> {
         self.wiped.store(true, Ordering::SeqCst);
@@ -166,6 +170,9 @@ async fn a_round_ends_with_what_it_did_or_why_it_waits() {
     let second = runner.sync_once().await;
     assert_eq!((second.wait, second.round_trips), (None, 2), "the lost request and the one that was answered are one round");
     assert_eq!(store.applied.load(Ordering::SeqCst), 1);
+    for summary in [first, second] {
+        assert_eq!(summary.unsent, Unsent { count: 3, why: Some(UnsentReason::NextSync), aside: 1 }, "what is left is said, waiting or not");
+    }
 }
 
 #[tokio::test(start_paused = true)]

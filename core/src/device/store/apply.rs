@@ -9,7 +9,7 @@ use rusqlite::{Connection, Transaction};
 use super::meta::{self, Identity, Renew};
 use super::observe::Touched;
 use super::project::View;
-use super::{Store, StoreError, outbox, part, position, purge, rebuild};
+use super::{Store, StoreError, held, outbox, part, position, purge, rebuild};
 use crate::domain::fact::{Body, Fact, FactKind};
 use crate::domain::id::{Hash, StreamId};
 use crate::wire::batch::ChangeItem;
@@ -20,7 +20,7 @@ use crate::wire::pack::{Pack, PackDoc};
 use crate::wire::sync::{Answer, Cursor, PackRef};
 
 use super::prove::{Step, contradicts, places, prove};
-use super::session::{begin, move_cursor, safe_through};
+use super::session::{begin, move_cursor};
 use super::work::Work;
 
 /// Records before it is looked whether a save waits; each is merged and projected, some 0.2 ms.
@@ -62,6 +62,8 @@ pub struct Applied {
     pub rebuilt: bool,
     /// The server cannot read a batch of this version yet: it is kept as it is, and what was sealed after it.
     pub server_outdated: bool,
+    /// How often in a row the server has not taken a batch, when it did not take one now. The work is kept as it is.
+    pub rejected: u32,
     /// The device is revoked; the store has wiped itself.
     pub wiped: bool,
 }
@@ -131,13 +133,16 @@ impl Store {
                     position::forget(tx)?;
                 }
                 if let Some(safe) = answer.safe_through {
-                    safe_through(tx, safe)?;
+                    held::safe_through(tx, safe, work.context.now_ms)?;
                 }
                 if !answer.need_state {
                     meta::put(tx, meta::TELL_STATE, &left)?;
                 }
                 if at_head {
                     meta::clear(tx, meta::CLAIM_NOTHING)?;
+                    if asked.sent.is_empty() && held::doubt(tx)? {
+                        work.applied.progress = true;
+                    }
                 }
                 let mut context = self.context_in(tx)?;
                 if rebuild::if_ready(tx, &mut context, self.inner.env.as_ref(), at_head, &mut work.touched)? {
@@ -161,9 +166,8 @@ impl Store {
         drop(outstanding);
         self.after(&mut applied)?;
         applied.more |= self.inner.db.read(|db| {
-            Ok::<_, StoreError>(
-                db.prepare_cached("SELECT 1 FROM batches WHERE held = 0 AND void = 0")?.exists([])? && meta::get(db, meta::RENEW)? != Some(Renew::Copied),
-            )
+            let to_send = db.prepare_cached("SELECT 1 FROM batches WHERE held = 0 AND void = 0")?.exists([])?;
+            Ok::<_, StoreError>(to_send && meta::get(db, meta::RENEW)? != Some(Renew::Copied) && meta::get(db, meta::REJECTED)?.is_none())
         })? && applied.progress;
         Ok(applied)
     }

@@ -5,6 +5,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use zeroize::Zeroizing;
 
 use super::StoreError;
+use super::held::Rejected;
 use crate::domain::grant::Grant;
 use crate::domain::id::{DeviceId, Hash, Incarnation, StreamId};
 use crate::domain::time::{Anchor, Stamp};
@@ -26,6 +27,8 @@ pub(super) const CLOCK: Key<Clock> = Key::new("clock");
 pub(super) const OUTBOX: Key<OutboxHead> = Key::new("outbox");
 /// The rebuild that is pending.
 pub(super) const RENEW: Key<Renew> = Key::new("renew");
+/// Batches that the server did not take, without a receipt that says why.
+pub(super) const REJECTED: Key<Rejected> = Key::new("rejected");
 /// The last own batch that a verified backup of the server covers.
 pub(super) const SAFE_THROUGH: Key<u64> = Key::new("safe_through");
 /// The state changed in a way the server cannot have followed: send it whole.

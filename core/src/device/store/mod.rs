@@ -14,6 +14,7 @@ mod apply;
 mod db;
 mod document;
 mod form;
+mod held;
 mod list;
 mod meta;
 mod observe;
@@ -53,7 +54,7 @@ pub use outbox::{Ahead, Prepare, Prepared};
 pub use own::{Delivery, DeliveryState, Standing};
 pub use view::{
     CaseDetail, CaseFilter, CaseOrder, CaseRow, EditRow, Hit, HouseholdDetail, HouseholdFilter, HouseholdRow, Names, Page, PageRequest, PageToken, Status,
-    StreamRow, VisitRow,
+    StreamRow, Unsent, UnsentReason, VisitRow,
 };
 pub use write::{SaveError, Saved};
 

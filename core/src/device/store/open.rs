@@ -27,6 +27,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/006_a_form_saves_once.sql"),
     include_str!("../../../migrations/007_what_an_author_had_seen.sql"),
     include_str!("../../../migrations/008_signed_positions.sql"),
+    include_str!("../../../migrations/009_covered_batches_are_kept_a_while.sql"),
 ];
 /// How long a second opener waits for the first to leave.
 const LOCK_TRIES: u32 = 20;

@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::meta::{self, Identity, Renew};
 use super::own::{self, OwnRow};
-use super::{Store, StoreError, rebuild};
+use super::{Store, StoreError, held, rebuild};
 use crate::domain::area::AreaCode;
 use crate::domain::fact::{Body, Fact, FactKind};
 use crate::domain::id::{DocId, FactId, Hash, Incarnation, StreamId};
@@ -31,6 +31,8 @@ pub struct Prepare {
     pub sign: bool,
     /// Where it is signed, no batches: it only opens a session.
     pub bare: bool,
+    /// No batches: one was not taken just now.
+    pub keep: bool,
     /// What was asked already, before the last answer was applied ([`Store::ahead`]). Where it is what would be asked now, it is taken up instead of a new request.
     pub ahead: Option<Ahead>,
 }
@@ -83,6 +85,7 @@ impl Store {
         let (request, sent, token, bare, (device, secret)) = self.inner.db.write(|tx| {
             self.tick(tx)?;
             let mut context = self.context_in(tx)?;
+            held::reseal(tx)?;
             rebuild::if_ready(tx, &mut context, self.inner.env.as_ref(), false, &mut touched)?;
             let identity = meta::identity(tx)?.ok_or(StoreError::NotEnrolled)?;
             let secret = meta::secret(tx)?;
@@ -96,7 +99,7 @@ impl Store {
             let (mut batches, mut sent) = if renew == Some(Renew::Copied) { (Vec::new(), Vec::new()) } else { unheld(tx)? };
             let bare = ask.bare && token.is_none() && !sent.is_empty();
             // What was sealed meanwhile goes with the request after the one that is out.
-            if bare || ahead.is_some() {
+            if bare || ask.keep || ahead.is_some() {
                 (batches, sent) = (Vec::new(), Vec::new());
             }
             let nonce = ahead.map_or_else(|| self.nonce(), |ahead| ahead.nonce);

@@ -39,7 +39,7 @@ impl Step {
 /// Whether the server holds something in this device's outbox that this store never made. References to own batches would not fit then: the pages are
 /// left, and asked for again whole.
 pub(super) fn contradicts(db: &Connection, answer: &Answer) -> Result<bool, StoreError> {
-    if answer.rejections.iter().any(|rejection| matches!(rejection.fault, BatchFault::Fork | BatchFault::Foreign)) {
+    if answer.rejections.iter().any(|rejection| rejection.fault == BatchFault::Fork) {
         return Ok(true);
     }
     let copied = meta::get(db, meta::RENEW)? == Some(Renew::Copied);

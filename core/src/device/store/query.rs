@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rusqlite::{Connection, OptionalExtension, params, params_from_iter};
+use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
 
 use super::list::{CASE_COLUMNS, HOUSEHOLD_COLUMNS, area, case_row, household_row, visits};
 use super::own::{self, Delivery, OwnRow, UNDELIVERED};
 use super::project::View;
-use super::view::{CaseDetail, CaseRow, EditRow, HouseholdDetail, Names, PageRequest, Status, StreamRow};
+use super::view::{CaseDetail, CaseRow, EditRow, HouseholdDetail, Names, PageRequest, Status, StreamRow, Unsent, UnsentReason};
 use super::{Store, StoreError, meta};
 use crate::domain::action::Action;
 use crate::domain::case::{self, Case};
@@ -101,6 +101,34 @@ impl Store {
     /// Storage.
     pub fn outbox(&self) -> Result<Vec<EditRow>, StoreError> {
         self.inner.db.read(|db| edits(db, None))
+    }
+
+    /// Own work that the centre does not have, and why.
+    ///
+    /// # Errors
+    /// Storage.
+    pub fn unsent(&self) -> Result<Unsent, StoreError> {
+        self.inner.db.read(|db| {
+            let counted = "SELECT count(*) FILTER (WHERE status IN (0, 1, 4, 10)), count(*) FILTER (WHERE status IN (6, 7)), max(status = 4)
+                 FROM own INDEXED BY own_open WHERE status NOT IN (2, 8, 9)";
+            let row = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get::<_, Option<bool>>(2)?.unwrap_or(false)));
+            let (count, aside, to_redo) = db.prepare_cached(counted)?.query_row([], row)?;
+            if count == 0 {
+                return Ok(Unsent { aside, ..Unsent::default() });
+            }
+            let why = if meta::get(db, meta::REJECTED)?.is_some() {
+                UnsentReason::NotTaken
+            } else if meta::get(db, meta::RENEW)?.is_some() {
+                UnsentReason::Rebuilding
+            } else if to_redo {
+                UnsentReason::Unreadable
+            } else if db.prepare_cached("SELECT 1 FROM batches WHERE held = 1 AND void = 0 AND verdict_seq IS NULL")?.exists([])? {
+                UnsentReason::NoReceipt
+            } else {
+                UnsentReason::NextSync
+            };
+            Ok(Unsent { count, why: Some(why), aside })
+        })
     }
 
     /// How the phone stands with the centre.

@@ -9,11 +9,13 @@ use super::own::Delivery;
 use crate::domain::action::{ActionKind, Severity};
 use crate::domain::area::AreaCode;
 use crate::domain::case::{Case, State};
+use crate::domain::code::codes;
 use crate::domain::fact::{VisitKind, VisitResult};
 use crate::domain::household::Household;
 use crate::domain::id::{ActionId, DocId, FactId, Hash, StreamId};
 use crate::domain::mask::{CaseProgress, HouseholdView};
 use crate::domain::time::Interval;
+use crate::domain::words::Words;
 use crate::wire::sync::StreamKind;
 
 /// Most rows of a page.
@@ -212,6 +214,53 @@ impl EditRow {
     #[must_use]
     pub fn may_be_note(&self) -> bool {
         !self.kinds.is_empty() && !self.kinds.contains(&ActionKind::Report)
+    }
+}
+
+/// Own work that the centre does not have, and why.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Unsent {
+    /// Edits and facts that the centre does not have.
+    pub count: u32,
+    /// Why; none when there are none.
+    pub why: Option<UnsentReason>,
+    /// Edits and facts that the centre has and keeps aside: they wait there for what they build on, or for an administrator.
+    pub aside: u32,
+}
+
+codes! {
+    /// Why the centre does not have all of this phone's work.
+    pub enum UnsentReason {
+        /// It goes out with the next sync.
+        NextSync = 1 "next_sync",
+        /// The server did not take it, and signed nothing that says why; it is kept and sent again.
+        NotTaken = 2 "not_taken",
+        /// It was sent, and there is no receipt for it yet.
+        NoReceipt = 3 "no_receipt",
+        /// It is done again under a new incarnation once everything that was sent has its verdict.
+        Rebuilding = 4 "rebuilding",
+        /// This version cannot read the record that it is on.
+        Unreadable = 5 "unreadable",
+    }
+}
+
+impl UnsentReason {
+    /// What to tell a person: what is the matter and what to do.
+    #[must_use]
+    pub const fn words(self) -> Words {
+        let (zh, en) = match self {
+            Self::NextSync | Self::Other(_) => ("下次同步时上传", "It goes out with the next sync"),
+            Self::NotTaken => ("中心没有接收，内容仍在本机，会自动重试", "The centre did not take it. It is kept on this phone and sent again by itself"),
+            Self::NoReceipt => ("已上传，还没有收到中心的回执，会自动核对", "It was sent, and the centre has not confirmed it yet. That is checked by itself"),
+            Self::Rebuilding => {
+                ("等中心答复先前上传的内容后，会自动重新上传", "It is sent again by itself, once the centre has answered for what was sent before")
+            }
+            Self::Unreadable => (
+                "所在记录本版本无法读取，请更新应用；内容仍在本机",
+                "It is on a record that this version cannot read. It is kept on this phone; update the app",
+            ),
+        };
+        Words { zh, en }
     }
 }
 

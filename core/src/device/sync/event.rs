@@ -1,7 +1,7 @@
 //! What the machine is told and what it asks for.
 
 use super::Wait;
-use crate::device::store::{Applied, ApplyError, Prepare, StoreError};
+use crate::device::store::{Applied, ApplyError, Prepare, StoreError, Unsent};
 use crate::device::transport::{PackPart, TransportError};
 use crate::wire::error::WireError;
 use crate::wire::frame;
@@ -24,6 +24,8 @@ pub struct SyncSummary {
     pub refused: u64,
     /// Area packs applied.
     pub packs: u32,
+    /// Own work that the centre does not have when the round ends, and why. Only where nothing of it is left was everything exchanged.
+    pub unsent: Unsent,
     /// Why it ended before everything was exchanged; none when it is done.
     pub wait: Option<Wait>,
 }

@@ -111,6 +111,26 @@ fn a_signed_request_that_found_no_room_opens_a_session_first_and_sends_then() {
 }
 
 #[test]
+fn what_was_not_taken_waits_ever_longer_and_is_not_sent_twice_in_a_round() {
+    let mut longest = 0;
+    for times in 1..40 {
+        // Each in a machine of its own: it is the store that counts.
+        let mut machine = machine();
+        assert!(!ask(&mut machine, 1, Event::Due).keep, "whoever asks is answered with a try");
+        machine.handle(answer(1));
+        let rejected = Applied { rejected: times, more: true, ..progress() };
+        assert!(ask(&mut machine, 2, Event::Applied(rejected)).keep, "the rest is read, and the work kept");
+        machine.handle(answer(2));
+        let wait = wait(machine.handle(Event::Applied(progress())));
+        assert_eq!(wait.reason, WaitReason::NotTaken);
+        assert!(wait.ms >= longest / 2 && wait.ms <= BACKOFF_CAP_MS, "{times}: {} after {longest}", wait.ms);
+        longest = longest.max(wait.ms);
+        assert!(!ask(&mut machine, 3, Event::Due).keep);
+    }
+    assert!(longest > BACKOFF_CAP_MS / 2);
+}
+
+#[test]
 fn the_answer_to_another_request_is_never_applied() {
     let mut machine = machine();
     ask(&mut machine, 2, Event::Due);
@@ -420,7 +440,7 @@ fn events() -> impl Strategy<Value = Event> {
     });
     prop_oneof![
         Just(Event::Due),
-        (0..3u32, any::<[bool; 3]>()).prop_map(|(nonce, [sign, send_state, bare])| outgoing(nonce, Prepare { send_state, sign, bare, ahead: None })),
+        (0..3u32, any::<[bool; 3]>()).prop_map(|(nonce, [sign, send_state, bare])| outgoing(nonce, Prepare { send_state, sign, bare, ..Prepare::default() })),
         (0..3u32).prop_map(answer),
         prop::collection::vec(any::<u8>(), 0..20).prop_map(|framed| Event::Answered(Answered::read(&framed))),
         failures.prop_map(Event::Failed),

@@ -36,6 +36,8 @@ codes! {
         Storage = 14 "storage",
         /// The server is older than this phone and cannot read its work yet.
         ServerOutdated = 15 "server_outdated",
+        /// The server did not take what was sent, and signed nothing that says why.
+        NotTaken = 16 "not_taken",
     }
 }
 
@@ -65,6 +67,10 @@ impl WaitReason {
             Self::ServerOutdated => (
                 "中心系统版本较旧，升级后自动上传；未上传的记录都在本机",
                 "The centre's system is older than this app. Unsent records stay on this phone and go out once it is updated",
+            ),
+            Self::NotTaken => (
+                "中心没有接收上传的内容，内容仍在本机，会自动重试；持续出现请联系镇街中心",
+                "The centre did not take what was sent. It is kept on this phone and sent again by itself; if it goes on, call the town centre",
             ),
             Self::Other(_) => ("等待中，稍后自动重试", "Waiting; trying again by itself"),
         };

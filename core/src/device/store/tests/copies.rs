@@ -114,6 +114,13 @@ fn what_a_backup_covers_is_not_kept_twice_and_is_read_whole_if_it_comes_again() 
     answer.safe_through = Some(1);
     a.store.apply(&answer).unwrap();
     assert_eq!(a.store.status().unwrap().safe_through, Some(1));
+    let kept = || a.store.inner.db.read(|db| Ok::<_, StoreError>(db.prepare("SELECT 1 FROM batches WHERE bytes IS NOT NULL")?.exists([])?)).unwrap();
+    assert!(kept(), "a while longer: what says so is not signed");
+    a.clock.pass(7 * 86_400_000);
+    let prepared = a.store.prepare(Prepare::default()).unwrap();
+    let answer = town.answer(da, &prepared.bytes, &mut |_| Verdict::Accepted);
+    a.store.apply(&Answer { safe_through: Some(1), ..answer }).unwrap();
+    assert!(!kept());
     // The stream is read again from its start, with a reference to the batch that is gone.
     let grid = town.grid.clone();
     town.devices.get_mut(&da).unwrap().reads.retain(|info| info.id != grid.id);

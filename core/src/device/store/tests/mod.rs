@@ -2,6 +2,7 @@
 
 mod access;
 mod bounds;
+mod claimed;
 mod copies;
 mod forms;
 mod measuring;

@@ -7,6 +7,7 @@ use crate::domain::server_fact::Received;
 pub(super) type Judge<'a> = dyn FnMut(&Item) -> Verdict + 'a;
 
 /// One device as the town knows it.
+#[derive(Clone)]
 pub(super) struct Known {
     pub(super) key: crate::wire::suite::PublicKey,
     pub(super) stream: StreamId,
@@ -60,6 +61,49 @@ impl Town {
             outdated: false,
             ids: 0,
         }
+    }
+
+    /// A server with the same keys, that goes its own way from here on.
+    pub(super) fn twin(&self) -> Self {
+        Self {
+            key: KeyPair::from_secret(&[1; 32]),
+            root: KeyPair::from_secret(&[2; 32]),
+            streams: self.streams.clone(),
+            devices: self.devices.clone(),
+            grid: self.grid.clone(),
+            epoch: self.epoch,
+            moved: self.moved.clone(),
+            cut: self.cut.clone(),
+            now_ms: self.now_ms,
+            page: self.page,
+            outdated: self.outdated,
+            ids: self.ids,
+        }
+    }
+
+    /// How much there is of each stream.
+    pub(super) fn lengths(&self) -> BTreeMap<StreamId, u64> {
+        self.streams.iter().map(|(id, placed)| (*id, placed.len() as u64)).collect()
+    }
+
+    /// Goes on in a new epoch: what anyone read above these positions is stepped back from, and read as it stands here.
+    pub(super) fn begin_epoch(&mut self, from: BTreeMap<StreamId, u64>) {
+        self.epoch += 1;
+        self.cut = from;
+        self.devices.values_mut().for_each(|known| known.state = None);
+    }
+
+    /// The ids of edits and facts in the grid's stream, in order.
+    pub(super) fn edits(&self) -> Vec<Hash> {
+        let placed = self.streams.get(&self.grid.id).map_or(&[][..], Vec::as_slice);
+        placed
+            .iter()
+            .filter_map(|placed| match &placed.entry {
+                Entry::Change(change) => Some(change.edit_id()),
+                Entry::Fact(fact) if fact.kind.by_device() => Some(fact.hash()),
+                _ => None,
+            })
+            .collect()
     }
 
     pub(super) fn id(&mut self) -> [u8; 16] {
@@ -267,7 +311,18 @@ impl Town {
                 let raw = automerge::Change::from_bytes(change.raw.clone()).unwrap();
                 assert_eq!(raw.actor_id().to_bytes(), header.incarnation.as_bytes(), "every change of a batch is written under its incarnation");
             }
+            let id = match item {
+                Item::Change(change) => change.edit_id(),
+                Item::Fact(fact) => fact.hash(),
+            };
+            let there = |placed: &Placed| match &placed.entry {
+                Entry::Change(change) => change.edit_id() == id && Some(change.doc) == item_doc(item),
+                Entry::Fact(fact) => fact.hash() == id,
+                Entry::Join(_) | Entry::Leave(_) => false,
+            };
+            let held = self.streams.values().flatten().any(there);
             match judge(item) {
+                Verdict::Accepted if held => exceptions.push(Exception { item: index, verdict: Verdict::AlreadyHeld }),
                 Verdict::Accepted => {
                     let range = OwnRange { incarnation: header.incarnation, seq: header.seq, first: index, count: 1 };
                     let moved = matches!(item, Item::Change(change) if self.moved.contains(&change.doc));
@@ -344,5 +399,12 @@ impl Town {
         let seq = placed.len() as u64;
         let at = Cursor { stream: self.grid.id, epoch: self.epoch, seq, chain: self.chain(self.grid.id, seq) };
         Pack { at, docs, facts }.to_file(3, &self.key).unwrap()
+    }
+}
+
+fn item_doc(item: &Item) -> Option<DocId> {
+    match item {
+        Item::Change(change) => Some(change.doc),
+        Item::Fact(fact) => fact.subject,
     }
 }

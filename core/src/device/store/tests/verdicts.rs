@@ -198,18 +198,6 @@ fn a_refused_edit_can_be_sent_as_a_note() {
 }
 
 #[test]
-fn a_batch_the_server_cannot_read_is_sealed_anew() {
-    let (mut town, (a, da), _) = pair();
-    let (saved, _) = a.household("民主街5号", "张三", "13812348000");
-    let prepared = a.store.prepare(Prepare::default()).unwrap();
-    let answer = Answer { nonce: prepared.request.nonce, rejections: vec![BatchRejection { index: 0, fault: BatchFault::Malformed }], ..Answer::default() };
-    assert!(a.store.apply(&answer).unwrap().more);
-    town.sync(&a, da);
-    assert_eq!(delivery(&a, saved.doc), DeliveryState::Received);
-    assert_eq!(town.streams[&town.grid.id].len(), 1);
-}
-
-#[test]
 fn a_batch_that_is_too_new_for_the_server_is_kept_as_it_is() {
     let (mut town, (a, da), (b, db)) = pair();
     let theirs = b.report("路灯不亮");
@@ -287,12 +275,7 @@ fn a_fact_that_fails_a_second_time_is_for_a_person_to_decide() {
     let (saved, _) = a.household("民主街5号", "张三", "13812348000");
     town.sync(&a, da);
     let fact = a.store.visit(saved.doc, &care()).unwrap();
-    for _ in 0..2 {
-        let prepared = a.store.prepare(Prepare::default()).unwrap();
-        assert_eq!(prepared.request.batches.len(), 1);
-        let rejections = vec![BatchRejection { index: 0, fault: BatchFault::Malformed }];
-        a.store.apply(&Answer { nonce: prepared.request.nonce, rejections, ..Answer::default() }).unwrap();
-    }
+    town.sync_judged(&a, da, &mut |_| Verdict::Stranded(Hash::ZERO));
     assert_eq!(a.store.prepare(Prepare::default()).unwrap().request.batches, []);
     let visits = a.store.household(saved.doc).unwrap().unwrap().visits;
     assert_eq!(visits.iter().map(|row| (row.fact, row.delivery.state)).collect::<Vec<_>>(), [(fact, DeliveryState::Decide)]);
