@@ -80,7 +80,7 @@ mirror! {
     /// Why the phone waits before it asks the centre again.
     WaitReason = CoreWaitReason {
         Scheduled NoNetwork Timeout ServerBusy ServerFailed NotEnrolled NotRecognised Revoked NeedsUpdate Clock Untrusted BadAnswer Rejected Storage
-        ServerOutdated
+        ServerOutdated NotTaken
     }
 }
 

@@ -192,6 +192,9 @@ public enum WaitReason: String, CaseIterable, Hashable, Sendable {
     /// The server is older than this phone and cannot read its work yet.
     case serverOutdated
 
+    /// The server did not take what was sent, and signed nothing that says why; it is kept and sent again.
+    case notTaken
+
     /// Of a newer version than this app.
     case other
 }

@@ -314,6 +314,7 @@ extension WaitReason {
         case .rejected: .rejected
         case .storage: .storage
         case .serverOutdated: .serverOutdated
+        case .notTaken: .notTaken
         case .other: .other
         }
     }

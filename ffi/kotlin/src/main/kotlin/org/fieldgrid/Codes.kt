@@ -202,6 +202,9 @@ enum class WaitReason {
     /** The server is older than this phone and cannot read its work yet. */
     SERVER_OUTDATED,
 
+    /** The server did not take what was sent, and signed nothing that says why; it is kept and sent again. */
+    NOT_TAKEN,
+
     /** Of a newer version than this app. */
     OTHER,
 }
