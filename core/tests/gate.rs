@@ -4,11 +4,13 @@
 
 mod common;
 
+use std::cell::Cell;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use common::{Random, body, chunk, must_be_unhurt, phone, start, write};
 use fieldgrid_core::record::gate::{GateError, admit};
+use fieldgrid_core::record::intake::Intake;
 use fieldgrid_core::record::{Change, Record, RecordKind};
 
 /// A record, a change that fits it, and whose it is.
@@ -106,6 +108,59 @@ fn nothing_that_passes_hurts() {
     }
     println!("{tried} tampered changes, {passed} passed and hurt nobody; the slowest took {slowest:?}");
     assert!(passed > 0, "a changed letter in a text is another honest change");
+}
+
+/// What a phone lets in: Automerge takes all of it, reads it, writes on it, and does not panic.
+#[test]
+fn what_the_intake_takes_automerge_takes() {
+    let seconds = std::env::var("FIELDGRID_FUZZ_SECONDS").ok().and_then(|seconds| seconds.parse().ok()).unwrap_or(3);
+    let until = Instant::now() + Duration::from_secs(seconds);
+    count_panics();
+    let mut random = Random(seconds + 1);
+    let (mut tried, mut passed) = (0, 0);
+    while Instant::now() < until {
+        let seeds = honest(&mut random);
+        for _ in 0..2_000 {
+            let (one, other) = (&seeds[random.below(seeds.len())], &seeds[random.below(seeds.len())]);
+            let raw = mutated(&one.change.raw, &other.change.raw, &mut random);
+            let held = one.record.changes();
+            let mut intake = Intake::new(one.record.kind()).expect("a known kind");
+            for change in &held {
+                intake.take(&change.raw).expect("what is in the record was let in");
+            }
+            tried += 1;
+            if intake.take(&raw).is_err() {
+                continue;
+            }
+            passed += 1;
+            let mut record = one.record.clone();
+            let panics = PANICS.with(Cell::get);
+            let taken = record.apply([raw.as_slice()]);
+            if taken.is_err() || PANICS.with(Cell::get) > panics {
+                println!("{taken:?} {} {raw:02x?}", PANICS.with(Cell::get) - panics);
+            }
+            assert!(taken.is_ok());
+            let _ = record.read();
+            write(&mut record, phone(203), random.next() as u32);
+            let _ = record.save();
+            assert_eq!(PANICS.with(Cell::get), panics, "{raw:02x?}");
+        }
+    }
+    println!("{tried} tampered changes, {passed} taken, and Automerge took them all");
+    assert!(passed > 0);
+}
+
+thread_local! {
+    static PANICS: Cell<u32> = const { Cell::new(0) };
+}
+
+/// Counts the panics of each thread, also those that are caught.
+fn count_panics() {
+    let before = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        PANICS.with(|panics| panics.set(panics.get() + 1));
+        before(info);
+    }));
 }
 
 fn fuzz(folder: &str) -> PathBuf {

@@ -59,6 +59,12 @@ pub(super) struct Chunk<'a> {
     columns: [&'a [u8]; COLUMNS.len()],
     /// How many operations.
     pub(super) ops: u64,
+    /// How many operations they overwrite.
+    preds: u64,
+    /// The number of its first operation.
+    pub(super) start_op: u64,
+    /// The actors that it names beside its own.
+    others: Reader<'a>,
 }
 
 /// One put as the chunk has it.
@@ -130,13 +136,31 @@ impl<'a> Chunk<'a> {
         if !rest.bytes()?.is_empty() {
             return Err(GateError::Malformed("a message, which no command writes"));
         }
-        let genesis = rest.find_genesis()?;
+        let (genesis, named, actors) = rest.find_genesis()?;
         let (columns, ops) = read_columns(&mut rest)?;
+        let preds = check_preds(&columns, ops, actors)?;
+        check_inserts(columns[position(Column::Insert)], ops)?;
         let deps = deps.chunks_exact(HASH).map(|dep| Hash(dep.try_into().expect("chunks of a hash's length"))).collect();
         let info = ChangeInfo { hash, actor: actor.try_into().ok().map(Incarnation::from_bytes), seq, deps };
-        let chunk = Self { info, time_s, genesis, columns, ops };
+        let chunk = Self { info, time_s, genesis, columns, ops, preds, start_op, others: Reader(named) };
         chunk.ops().try_for_each(|op| op.map(drop))?;
         Ok(chunk)
+    }
+
+    /// What it counts against a record's operations.
+    pub(super) const fn weight(&self) -> u64 {
+        self.ops + self.preds
+    }
+
+    /// The actors that it names beside its own, genesis' among them.
+    pub(super) fn others(&self) -> impl Iterator<Item = &'a [u8]> {
+        let mut rest = self.others;
+        std::iter::from_fn(move || rest.bytes().ok())
+    }
+
+    /// The keys that it writes, as often as it does.
+    pub(super) fn keys(&self) -> impl Iterator<Item = &'a str> {
+        self.ops().filter_map(|op| op.ok().map(|op| op.key))
     }
 
     /// Its operations, in their order.
@@ -202,6 +226,48 @@ fn count_puts(actions: &[u8]) -> Result<u64, GateError> {
         }
     }
     if ops == 0 { Err(GateError::Malformed("no operations")) } else { Ok(ops) }
+}
+
+/// Reads what the operations overwrite: as many as they say, each by an actor that the chunk names
+/// and under a number that a record can have. Automerge believes the numbers of actors, and panics.
+fn check_preds(columns: &[&[u8]; COLUMNS.len()], ops: u64, actors: u64) -> Result<u64, GateError> {
+    let wrong = || GateError::Malformed("operations overwritten that are not there");
+    let column = |column| columns[position(column)];
+    let (mut counted, mut preds) = (0_u64, 0_u64);
+    let mut counts = Runs::new(column(Column::PredCount), Reader::uint);
+    while let Some((length, count)) = counts.next_run()? {
+        counted = counted.saturating_add(length);
+        preds = preds.saturating_add(length.saturating_mul(count.ok_or_else(wrong)?));
+    }
+    if (counted != ops && counted + preds > 0) || preds > ops.saturating_mul(limits::MAX_ACTORS_PER_RECORD as u64) {
+        return Err(wrong());
+    }
+    let mut named = 0_u64;
+    let mut actor = Runs::new(column(Column::PredActor), Reader::uint);
+    while let Some((length, number)) = actor.next_run()? {
+        // Its own is number 0.
+        number.filter(|number| *number <= actors).ok_or_else(wrong)?;
+        named = named.saturating_add(length);
+    }
+    let (mut numbered, mut last) = (0_u64, 0_i64);
+    let mut counter = Runs::new(column(Column::PredCounter), Reader::sint);
+    while let Some((length, delta)) = counter.next_run()? {
+        let (delta, highest) = (delta.ok_or_else(wrong)?, 2 * limits::MAX_START_OP as i64);
+        let within = |counter: i64| (1..=highest).contains(&counter);
+        let (first, end) = (last.saturating_add(delta), last.saturating_add(delta.saturating_mul(i64::try_from(length).unwrap_or(i64::MAX))));
+        if length == 0 || !within(first) || !within(end) {
+            return Err(wrong());
+        }
+        (numbered, last) = (numbered.saturating_add(length), end);
+    }
+    if named == preds && numbered == preds { Ok(preds) } else { Err(wrong()) }
+}
+
+/// Nothing is inserted anywhere: that is for lists.
+fn check_inserts(inserts: &[u8], ops: u64) -> Result<(), GateError> {
+    let mut rest = Reader(inserts);
+    let none = inserts.is_empty() || (rest.uint()? == ops && rest.0.is_empty());
+    if none { Ok(()) } else { Err(GateError::Malformed("an insertion, which no command writes")) }
 }
 
 /// A chunk's operations.
@@ -335,7 +401,7 @@ impl<'a> Reader<'a> {
         Ok(taken)
     }
 
-    /// An unsigned LEB128 number.
+    /// An unsigned LEB128 number, as short as it can be: Automerge reads no other.
     fn uint(&mut self) -> Result<u64, GateError> {
         let mut value = 0;
         for shift in (0..64).step_by(7) {
@@ -345,18 +411,25 @@ impl<'a> Reader<'a> {
                 break;
             }
             value |= u64::from(byte & 0x7f) << shift;
+            if byte == 0 && shift > 0 {
+                break;
+            }
             if byte < 0x80 {
                 return Ok(value);
             }
         }
-        Err(GateError::Malformed("a number of more than 64 bits"))
+        Err(GateError::Malformed("a number that is not written as it is"))
     }
 
-    /// A signed LEB128 number.
+    /// A signed LEB128 number, as short as it can be.
     fn sint(&mut self) -> Result<i64, GateError> {
-        let mut value = 0;
+        let (mut value, mut before) = (0, None);
         for shift in (0..64).step_by(7) {
             let byte = self.take(1)?[0];
+            if before.is_some_and(|before: u8| (byte == 0 && before & 0x40 == 0) || (byte == 0x7f && before & 0x40 != 0)) {
+                break;
+            }
+            before = Some(byte);
             value |= i64::from(byte & 0x7f) << shift;
             if byte < 0x80 {
                 let sign = if byte & 0x40 != 0 && shift < 57 { -1 << (shift + 7) } else { 0 };
@@ -372,18 +445,19 @@ impl<'a> Reader<'a> {
         self.take(usize::try_from(length).map_err(|_| GateError::TooLarge("a length"))?)
     }
 
-    /// The number of genesis' actor in a list of the actors other than the change's own, which is number 0.
-    fn find_genesis(&mut self) -> Result<Option<u64>, GateError> {
+    /// The number of genesis' actor, the bytes of all, and how many there are, in a list of the
+    /// actors other than the change's own, which is number 0.
+    fn find_genesis(&mut self) -> Result<(Option<u64>, &'a [u8], u64), GateError> {
         let count = self.uint()?;
         if count > limits::MAX_DEPS as u64 {
             return Err(GateError::TooLarge("names more actors than a record has"));
         }
-        let mut genesis = None;
+        let (mut genesis, named) = (None, self.0);
         for number in 1..=count {
             if self.bytes()? == ACTOR {
                 genesis = Some(number);
             }
         }
-        Ok(genesis)
+        Ok((genesis, &named[..named.len() - self.0.len()], count))
     }
 }

@@ -64,6 +64,11 @@ pub(super) fn document(kind: RecordKind) -> Option<&'static Automerge> {
     }
 }
 
+/// The number of its last operation.
+pub(super) const fn last_op(kind: RecordKind) -> u64 {
+    containers(kind).len() as u64
+}
+
 fn create(kind: RecordKind) -> Automerge {
     let mut doc = Automerge::new().with_actor(ActorId::from(ACTOR));
     let mut transaction = doc.transaction();

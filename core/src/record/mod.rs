@@ -6,10 +6,12 @@
 //!
 //! - [`Record`]: a document in memory: load, write by typed [`Command`]s, apply, read.
 //! - [`gate`]: what a change from another device must pass before it is let in.
+//! - [`intake`]: what a change from a stream must be like before Automerge sees it.
 
 mod chunk;
 pub mod gate;
 mod genesis;
+pub mod intake;
 pub mod limits;
 mod put;
 mod reader;

@@ -2,6 +2,7 @@
 
 use minicbor::{Decode, Encode};
 
+use super::changes::Most;
 use super::error::WireError;
 use super::limits;
 use super::suite::{PublicKey, Purpose, Signature, Signer, Suite, verify};
@@ -259,7 +260,10 @@ impl Batch {
         if header.count as usize > limits::MAX_ITEMS || header.positions.len() > limits::MAX_STREAMS {
             return Err(WireError::TooLarge("batch"));
         }
-        let run = changes::unpack(&stored.items, limits::MAX_BATCH_RAW + limits::MAX_BATCH_RAW / 2)?;
+        let run = changes::unpack(
+            &stored.items,
+            Most { bytes: limits::MAX_BATCH_RAW + limits::MAX_BATCH_RAW / 2, changes: limits::MAX_ITEMS, rows: limits::MAX_ITEMS },
+        )?;
         if run.rows.len() != header.count as usize {
             return Err(WireError::Malformed("not as many items as the header says"));
         }

@@ -16,6 +16,20 @@ pub const MAX_ERROR: usize = 4 << 10;
 /// Longest text of a server's that is shown and is not part of a record: names, reasons;
 /// characters.
 pub const MAX_TEXT: usize = 200;
+/// Longest answer after decompression, bytes; its run of entries comes to no more either.
+pub const MAX_ANSWER: usize = 8 << 20;
+/// Most entries in an answer, references to own batches counted by what they stand for.
+pub const MAX_ENTRIES: usize = 16_384;
+/// Most raw changes in an answer: its entries, and the histories that documents join with.
+pub const MAX_ANSWER_CHANGES: usize = 32_768;
+/// Most pages in an answer: one for each epoch that it brings of a stream.
+pub const MAX_PAGES: usize = 1_024;
+/// Longest pack after decompression, bytes; its run comes to no more either.
+pub const MAX_PACK_PLAIN: usize = 24 << 20;
+/// Most documents and facts in a pack together.
+pub const MAX_PACK_ROWS: usize = 65_536;
+/// Most raw changes in a pack.
+pub const MAX_PACK_CHANGES: usize = 131_072;
 /// Most batches in a request.
 pub const MAX_BATCHES: usize = 64;
 /// Most offers in a request; version 1 sends none.

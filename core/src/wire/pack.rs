@@ -4,18 +4,19 @@ use std::collections::BTreeMap;
 
 use minicbor::{Decode, Encode};
 
+use super::changes::Most;
 use super::error::WireError;
 use super::frame::unzstd;
 use super::suite::{PublicKey, Purpose, Signature, Signer, verify};
-use super::sync::{Cursor, SealedBytes};
-use super::{changes, decode, encode, some};
+use super::sync::Cursor;
+use super::{changes, decode, encode, limits, some};
 use crate::domain::fact::Fact;
 use crate::domain::id::{DocId, Hash};
 use crate::domain::time::Interval;
 use crate::record::RecordKind;
 
-/// Longest pack after decompression, bytes.
-const MAX_PACK_PLAIN: usize = 64 << 20;
+/// What the shortest piece of a run counts, bytes.
+const LEAST: usize = 16;
 
 /// What a stream holds at a position.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,13 +48,24 @@ impl Pack {
     /// Builds the file. `level` is zstd's: 9 at once, 19 when there is time.
     ///
     /// # Errors
-    /// When zstd fails, which it does only out of memory.
+    /// [`WireError::TooLarge`] past the limits that a device keeps; when zstd fails, which it does
+    /// only out of memory.
     pub fn to_file(&self, level: i32, signer: &dyn Signer) -> Result<Vec<u8>, WireError> {
+        let changes: usize = self.docs.iter().map(|doc| doc.changes.len()).sum();
+        let chunks = self.docs.iter().flat_map(|doc| &doc.changes).map(Vec::len);
+        let pieces = chunks.chain(self.facts.iter().map(|fact| encode(fact).len())).map(|len| len.max(LEAST));
+        if self.docs.len() + self.facts.len() > limits::MAX_PACK_ROWS || changes > limits::MAX_PACK_CHANGES || pieces.sum::<usize>() > limits::MAX_PACK_PLAIN {
+            return Err(WireError::TooLarge("pack"));
+        }
         let plain = self.plain_body();
+        if plain.len() > limits::MAX_PACK_PLAIN {
+            return Err(WireError::TooLarge("pack"));
+        }
         let packed = zstd::bulk::compress(&plain, level).map_err(|_| WireError::Malformed("zstd"))?;
         let head = encode(FileHead { version: super::VERSION, at: self.at, body: Hash::of(&[&packed]) });
         let signature = signer.sign(Purpose::Pack, &head);
-        Ok(encode(File { head: SealedBytes(head), signature, body: SealedBytes(packed) }))
+        let file = encode(File { head: &head, signature, body: &packed });
+        if file.len() as u64 > limits::MAX_PACK { Err(WireError::TooLarge("pack")) } else { Ok(file) }
     }
 
     /// What the file holds compressed.
@@ -79,7 +91,7 @@ impl Pack {
             })
             .collect();
         let rows: Vec<_> = docs.into_iter().chain(self.facts.iter().map(encode)).collect();
-        encode(Body { docs: count(self.docs.len()), contents: SealedBytes(changes::pack(&chunks, &rows)), receipts: some(receipts) })
+        encode(Body { docs: count(self.docs.len()), contents: &changes::pack(&chunks, &rows), receipts: some(receipts) })
     }
 
     /// Reads and verifies a file.
@@ -88,20 +100,20 @@ impl Pack {
     /// [`WireError`].
     pub fn from_file(file: &[u8], key: &PublicKey) -> Result<Self, WireError> {
         let File { head, signature, body } = decode(file, "pack")?;
-        if !verify(key, Purpose::Pack, &head.0, &signature) {
+        if !verify(key, Purpose::Pack, head, &signature) {
             return Err(WireError::Unverified("pack signature"));
         }
-        let head: FileHead = decode(&head.0, "pack head")?;
+        let head: FileHead = decode(head, "pack head")?;
         if head.version > super::VERSION {
             return Err(WireError::NewerVersion(head.version));
         }
-        if Hash::of(&[&body.0]) != head.body {
+        if Hash::of(&[body]) != head.body {
             return Err(WireError::Unverified("pack contents"));
         }
-        let plain = unzstd(&body.0, MAX_PACK_PLAIN)?;
+        let plain = unzstd(body, limits::MAX_PACK_PLAIN)?;
         let Body { docs, contents, receipts } = decode(&plain, "pack body")?;
-        let receipts = receipts.unwrap_or_default();
-        let run = changes::unpack(&contents.0, MAX_PACK_PLAIN)?;
+        let receipts: Vec<Interval> = receipts.unwrap_or_default();
+        let run = changes::unpack(contents, Most { bytes: limits::MAX_PACK_PLAIN, changes: limits::MAX_PACK_CHANGES, rows: limits::MAX_PACK_ROWS })?;
         let (docs, facts) = run.rows.split_at_checked(docs as usize).ok_or(WireError::Malformed("pack"))?;
         let mut chunks = run.changes.into_iter();
         let docs = docs.iter().map(|row| {
@@ -122,13 +134,13 @@ impl Pack {
 
 #[derive(Encode, Decode)]
 #[cbor(array)]
-struct File {
-    #[n(0)]
-    head: SealedBytes,
+struct File<'a> {
+    #[cbor(n(0), with = "minicbor::bytes")]
+    head: &'a [u8],
     #[n(1)]
     signature: Signature,
-    #[n(2)]
-    body: SealedBytes,
+    #[cbor(n(2), with = "minicbor::bytes")]
+    body: &'a [u8],
 }
 
 #[derive(Encode, Decode)]
@@ -144,12 +156,12 @@ struct FileHead {
 
 #[derive(Encode, Decode)]
 #[cbor(array)]
-struct Body {
+struct Body<'a> {
     /// How many of the rows are documents; the rest are facts.
     #[n(0)]
     docs: u32,
-    #[n(1)]
-    contents: SealedBytes,
+    #[cbor(n(1), with = "minicbor::bytes")]
+    contents: &'a [u8],
     /// What the documents' rows refer to, from 1.
     #[n(2)]
     receipts: Option<Vec<Interval>>,

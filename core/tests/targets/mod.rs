@@ -5,6 +5,7 @@ use std::io::Write as _;
 
 use fieldgrid_core::domain::id::{Hash, StreamId};
 use fieldgrid_core::wire::batch::Batch;
+use fieldgrid_core::wire::changes::Most;
 use fieldgrid_core::wire::pack::Pack;
 use fieldgrid_core::wire::suite::{KeyPair, Purpose, Signer as _};
 use fieldgrid_core::wire::sync::{Answer, Cursor, Request};
@@ -19,6 +20,8 @@ pub const ALL: [Target; 6] = [("answer", answer), ("batch", batch), ("changes", 
 
 /// Longest run that is unpacked, bytes.
 const LIMIT: usize = 1 << 20;
+/// What a run may come to.
+const MOST: Most = Most { bytes: LIMIT, changes: 1 << 18, rows: 1 << 18 };
 
 /// A server's answer as received: what reads, writes back to bytes that read the same.
 pub fn answer(input: &[u8]) -> bool {
@@ -37,10 +40,10 @@ pub fn batch(input: &[u8]) -> bool {
 
 /// Many changes in one run of bytes: within the limit, and what unpacks, packs and unpacks again to the same.
 pub fn changes(input: &[u8]) -> bool {
-    let Ok(run) = changes::unpack(input, LIMIT) else { return false };
+    let Ok(run) = changes::unpack(input, MOST) else { return false };
     assert!(run.changes.iter().chain(&run.rows).map(Vec::len).sum::<usize>() <= LIMIT);
     let chunks: Vec<&[u8]> = run.changes.iter().map(Vec::as_slice).collect();
-    assert_eq!(changes::unpack(&changes::pack(&chunks, &run.rows), usize::MAX).as_ref(), Ok(&run));
+    assert_eq!(changes::unpack(&changes::pack(&chunks, &run.rows), Most { bytes: usize::MAX, ..MOST }).as_ref(), Ok(&run));
     true
 }
 

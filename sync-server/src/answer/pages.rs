@@ -51,7 +51,9 @@ pub(super) fn mostly_others(read: &dyn Read, stream: &StreamRow, own: &Own<'_>) 
     Ok(others >= super::PACK_FROM)
 }
 
-/// Fills an answer. The device's own stream comes first (its receipts), then each stream has a fair share, then the room that is left goes to whoever has more.
+/// Fills an answer, of which no more than one entry goes beyond its room. The device's own stream
+/// comes first (its receipts), then each stream has a fair share, then the room that is left goes
+/// to whoever has more.
 pub(super) fn pages(read: &dyn Read, reading: &mut [Reading], own_stream: StreamId, own: &Own<'_>, holds_households: bool) -> Result<Pages> {
     let mut filled = Pages::default();
     let mut room = limits::PAGE_RAW;
@@ -62,6 +64,11 @@ pub(super) fn pages(read: &dyn Read, reading: &mut [Reading], own_stream: Stream
         queue.push_front(i);
     }
     while let Some(i) = queue.pop_front() {
+        // Every stream of many with a long history at its head would make more than a device takes.
+        if room == 0 {
+            filled.more = true;
+            break;
+        }
         let share = if reading[i].stream.id == own_stream { room } else { room / (queue.len() + 1) };
         let (pages, taken) = fill(read, &mut reading[i], share, own, holds_households)?;
         room = room.saturating_sub(taken);

@@ -11,22 +11,25 @@ use super::observe::Touched;
 use super::project::View;
 use super::{Store, StoreError, held, outbox, part, position, purge, rebuild};
 use crate::domain::fact::{Body, Fact, FactKind};
-use crate::domain::id::{Hash, StreamId};
-use crate::wire::batch::ChangeItem;
-use crate::wire::entry::Entry;
+use crate::domain::id::StreamId;
 use crate::wire::error::WireError;
 use crate::wire::limits;
 use crate::wire::pack::{Pack, PackDoc};
 use crate::wire::sync::{Answer, Cursor, PackRef};
 
-use super::prove::{Step, contradicts, places, prove};
+use super::prove::{contradicts, places, prove};
 use super::session::{begin, move_cursor};
+use super::steps::{Brought, Proved, Steps};
 use super::work::Work;
 
-/// Records before it is looked whether a save waits; each is merged and projected, some 0.2 ms.
+/// What is done before it is looked whether a save waits, in weight: 24 records of the usual size,
+/// each of which is merged and projected in some 0.2 ms; or one that is as large as a record may
+/// be.
+const SLICE: usize = 128 << 10;
+/// What is done at most when all that follows is about records that are open already.
+const SLICE_MOST: usize = 2 << 20;
+/// Records of the usual size in a slice.
 const SLICE_RECORDS: usize = 24;
-/// Entries before it is looked whether a save waits.
-const SLICE_ENTRIES: usize = 200;
 /// Slices of one transaction while nothing waits. Records lie anywhere in the tables, so nearly every slice writes the same inner pages and indexes: with one
 /// slice a transaction, encrypting pages and writing them to the WAL was about a third of the time of a long answer.
 const SLICES: usize = 8;
@@ -106,7 +109,7 @@ impl Store {
         let back = places.back.clone();
         // Pages that do not follow from where the device is are left, and asked for again.
         let left = self.inner.db.read(|db| contradicts(db, answer))? || !places.proved;
-        let proved = if left { Ok(Vec::new()) } else { self.inner.db.read(|db| prove(db, places, answer, sealed)) };
+        let proved = if left { Ok(Proved::none()) } else { self.inner.db.read(|db| prove(db, places, answer, sealed)) };
         let steps = match proved {
             Ok(steps) => steps,
             Err(error) => {
@@ -192,17 +195,7 @@ impl Store {
         }
         let brought = brought(&docs, &facts);
         // The cursor moves with the last step only: until then the pack can be applied again.
-        let mut steps: Vec<Step> = Vec::with_capacity(docs.len() + facts.len());
-        for doc in docs {
-            let edits: BTreeMap<u32, Hash> = doc.edits.into_iter().collect();
-            let mut received = doc.received.into_iter();
-            for (index, raw) in (0..).zip(doc.changes) {
-                let received = received.next().flatten();
-                let change = ChangeItem { doc: doc.doc, kind: doc.kind, edit: edits.get(&index).copied(), raw };
-                steps.push(Step { at: current, entry: Entry::Change(change), received });
-            }
-        }
-        steps.extend(facts.into_iter().map(|fact| Step { at: current, entry: Entry::Fact(fact), received: None }));
+        let steps = Brought::new(current, docs, facts);
         let mut applied = Applied { progress: true, ..Applied::default() };
         self.run(
             &identity,
@@ -235,16 +228,15 @@ impl Store {
     fn run(
         &self,
         identity: &Identity,
-        steps: Vec<Step>,
+        mut steps: impl Steps,
         applied: &mut Applied,
         begin: impl FnOnce(&Connection, &mut Work<'_>) -> Result<(), StoreError>,
         end: impl FnOnce(&Connection, &mut Work<'_>) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
-        let mut steps = steps.into_iter();
         let (mut begin, mut end) = (Some(begin), Some(end));
         while end.is_some() {
             // What is left may be the last of it; then this is what makes all of it durable.
-            let durable = steps.len() <= SLICES * SLICE_RECORDS;
+            let durable = steps.left() <= SLICES * SLICE_RECORDS;
             let piece = |tx: &Transaction<'_>| {
                 let context = self.context_in(tx)?;
                 let mut work = Work {
@@ -257,6 +249,7 @@ impl Store {
                     delivered: BTreeSet::new(),
                     receiving: BTreeMap::new(),
                     touched: Touched::default(),
+                    weight: 0,
                 };
                 if let Some(begin) = begin.take() {
                     self.tick(tx)?;
@@ -264,17 +257,16 @@ impl Store {
                 }
                 let mut cursors: BTreeMap<StreamId, Cursor> = BTreeMap::new();
                 for _ in 0..SLICES {
-                    let mut records = BTreeSet::new();
-                    for step in steps.by_ref().take(SLICE_ENTRIES) {
-                        records.extend(step.record());
+                    while let Some(step) = steps.next(tx)? {
                         cursors.insert(step.at.stream, step.at);
-                        work.entry(step)?;
-                        if records.len() >= SLICE_RECORDS {
+                        work.entry(&step)?;
+                        let most = if steps.record().is_some_and(|next| work.documents.contains_key(&next)) { SLICE_MOST } else { SLICE };
+                        if work.weight >= most {
                             break;
                         }
                     }
                     work.finish()?;
-                    if steps.len() == 0 || self.inner.db.is_awaited() {
+                    if steps.left() == 0 || self.inner.db.is_awaited() {
                         break;
                     }
                 }
@@ -283,7 +275,7 @@ impl Store {
                     move_cursor(tx, cursor)?;
                 }
                 if durable
-                    && steps.len() == 0
+                    && steps.left() == 0
                     && let Some(end) = end.take()
                 {
                     end(tx, &mut work)?;
@@ -295,7 +287,7 @@ impl Store {
             self.refresh()?;
             self.inner.announcer.announce(touched);
             applied.rose |= cursors.values().fold(false, |rose, at| self.rises(at) | rose);
-            if !durable {
+            if end.is_some() {
                 self.inner.db.let_others_write();
             }
         }

@@ -234,6 +234,11 @@ impl Document {
         self.count == 0 && self.aside.is_empty() && self.overlay.is_empty()
     }
 
+    /// Bytes of the base.
+    pub(super) const fn size(&self) -> usize {
+        self.changes.len()
+    }
+
     /// Takes a row out of the overlay.
     pub(super) fn drop_own(&mut self, db: &Connection, n: i64) -> Result<(), StoreError> {
         own::drop_raw(db, n)?;

@@ -31,6 +31,7 @@ mod rebuild;
 mod search;
 mod seen;
 mod session;
+mod steps;
 mod view;
 mod work;
 mod write;

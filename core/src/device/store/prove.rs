@@ -1,40 +1,19 @@
 //! Proof: an answer's pages are followed entry by entry from the cursors, and where they end is held against the server's signature.
 
-use std::collections::btree_map::Entry as Slot;
 use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::meta::{self, Identity, Renew};
 use super::{StoreError, outbox, position};
-use crate::domain::id::{DocId, Hash, StreamId};
-use crate::domain::time::Interval;
-use crate::wire::batch::{Batch, Item};
-use crate::wire::entry::{Entry, chain};
+use crate::domain::id::{Hash, StreamId};
+use crate::wire::batch::Batch;
+use crate::wire::entry::chain;
 use crate::wire::limits;
-use crate::wire::sync::{Answer, BatchFault, Cursor, OutboxHead, OwnRange, PageEntry, StreamInfo, StreamKind};
+use crate::wire::sync::{Answer, BatchFault, Cursor, OutboxHead, PageEntry, StreamInfo, StreamKind};
 
 use super::apply::{ApplyError, i64_of};
-
-/// An entry at its proved place.
-pub(super) struct Step {
-    pub(super) at: Cursor,
-    pub(super) entry: Entry,
-    /// When the server received its actions, where a pack says so; a stream says so before the entry.
-    pub(super) received: Option<Interval>,
-}
-
-impl Step {
-    /// The record that it loads.
-    pub(super) const fn record(&self) -> Option<DocId> {
-        match &self.entry {
-            Entry::Change(change) => Some(change.doc),
-            Entry::Join(join) => Some(join.doc),
-            Entry::Leave(_) => None,
-            Entry::Fact(fact) => fact.subject,
-        }
-    }
-}
+use super::steps::{OwnBatches, Proved};
 
 /// Whether the server holds something in this device's outbox that this store never made. References to own batches would not fit then: the pages are
 /// left, and asked for again whole.
@@ -109,22 +88,16 @@ pub(super) fn readable(directory: &[StreamInfo], own: StreamId) -> Result<(), &'
     Ok(())
 }
 
-/// Follows the pages entry by entry from the cursors to the signed heads. Own ranges are looked up in own batches, of which one may be at hand.
-pub(super) fn prove(db: &Connection, places: Places, answer: &Answer, at_hand: Option<Batch>) -> Result<Vec<Step>, ApplyError> {
+/// Follows the pages entry by entry from the cursors to the signed heads. Nothing that is referred
+/// to is kept: own ranges are looked up in own batches, of which one may be at hand, for their
+/// hashes now and for their contents when they are applied.
+pub(super) fn prove<'a>(db: &Connection, places: Places, answer: &'a Answer, at_hand: Option<Batch>) -> Result<Proved<'a>, ApplyError> {
     let Places { mut cursors, .. } = places;
     if answer.pages.iter().all(|page| page.entries.is_empty()) {
-        return Ok(Vec::new());
+        return Ok(Proved::none());
     }
     let heads = answer.heads.as_ref().ok_or(ApplyError::Unproven("pages without signed heads"))?;
-    let mut batches: BTreeMap<(u64, [u8; 16]), Batch> = BTreeMap::new();
-    if let Some(batch) = at_hand {
-        let head = OutboxHead { incarnation: batch.header.incarnation, seq: batch.header.seq, hash: batch.hash() };
-        // The transaction that sealed it may have failed.
-        if batch_at(db, &head)?.is_some() {
-            batches.insert((head.seq, *head.incarnation.as_bytes()), batch);
-        }
-    }
-    let mut steps = Vec::new();
+    let (mut own, mut chains) = (OwnBatches::new(db, at_hand)?, Vec::new());
     let mut moved = BTreeSet::new();
     for page in &answer.pages {
         let cursor = cursors.get_mut(&page.stream).ok_or(ApplyError::Unproven("a page of a stream that the device does not read"))?;
@@ -135,14 +108,15 @@ pub(super) fn prove(db: &Connection, places: Places, answer: &Answer, at_hand: O
         }
         cursor.epoch = page.epoch;
         cursor.seq = page.first - 1;
+        let mut follow = |hash| {
+            cursor.seq += 1;
+            cursor.chain = chain(cursor.chain, hash);
+            chains.push(cursor.chain);
+        };
         for piece in &page.entries {
             match piece {
-                PageEntry::Entry(entry) => steps.push(step(cursor, entry.clone())),
-                PageEntry::Own(range) => {
-                    for item in own_items(db, &mut batches, range)? {
-                        steps.push(step(cursor, Entry::from(item)));
-                    }
-                }
+                PageEntry::Entry(entry) => follow(entry.hash()),
+                PageEntry::Own(range) => own.hashes(db, range)?.iter().copied().for_each(&mut follow),
             }
         }
         moved.insert(page.stream);
@@ -152,30 +126,5 @@ pub(super) fn prove(db: &Connection, places: Places, answer: &Answer, at_hand: O
             return Err(ApplyError::Unproven("the chain of a stream"));
         }
     }
-    Ok(steps)
-}
-
-fn step(cursor: &mut Cursor, entry: Entry) -> Step {
-    cursor.seq += 1;
-    cursor.chain = chain(cursor.chain, entry.hash());
-    Step { at: *cursor, entry, received: None }
-}
-
-fn own_items(db: &Connection, batches: &mut BTreeMap<(u64, [u8; 16]), Batch>, range: &OwnRange) -> Result<Vec<Item>, ApplyError> {
-    let unknown = ApplyError::Unproven("a reference to a batch that the device does not have");
-    let key = (range.seq, *range.incarnation.as_bytes());
-    let batch = match batches.entry(key) {
-        Slot::Occupied(read) => read.into_mut(),
-        Slot::Vacant(slot) => {
-            let bytes: Option<Vec<u8>> = db
-                .prepare_cached("SELECT bytes FROM batches WHERE incarnation = ?1 AND seq = ?2")?
-                .query_row(params![range.incarnation.as_bytes(), i64_of(range.seq)], |row| row.get(0))
-                .optional()?
-                .flatten();
-            slot.insert(Batch::from_bytes(&bytes.ok_or(unknown.clone())?)?)
-        }
-    };
-    let (first, count) = (range.first as usize, range.count as usize);
-    let items = first.checked_add(count).and_then(|end| batch.items.get(first..end)).ok_or(unknown)?;
-    Ok(items.to_vec())
+    Ok(Proved::new(&answer.pages, chains, own))
 }

@@ -22,8 +22,8 @@ use crate::wire::sync::Cursor;
 use crate::wire::verdict::{BatchVerdict, Verdict};
 
 use super::apply::{Applied, i64_of};
-use super::prove::Step;
 use super::session::{self, put_grant};
+use super::steps::Step;
 
 /// One transaction's worth of entries.
 pub(super) struct Work<'a> {
@@ -39,20 +39,26 @@ pub(super) struct Work<'a> {
     pub(super) touched: Touched,
     /// The streams' words on when the server received what follows in them, and whether they are new.
     pub(super) receiving: BTreeMap<StreamId, (Option<Interval>, bool)>,
+    /// What was taken on since the last [`Self::finish`], in bytes that cost as much.
+    pub(super) weight: usize,
 }
 
+/// Weight of an entry, beside what it brings.
+const ENTRY: usize = 640;
+/// Weight of a record that is opened, beside what it holds.
+const RECORD: usize = 4 << 10;
+
 impl Work<'_> {
-    pub(super) fn entry(&mut self, step: Step) -> Result<(), StoreError> {
-        let Step { at, entry, received } = step;
-        let at = &at;
+    pub(super) fn entry(&mut self, Step { at, entry, received }: &Step<'_>) -> Result<(), StoreError> {
+        self.weight += ENTRY;
         self.applied.entries += 1;
         self.applied.progress = true;
-        match entry {
+        match &**entry {
             Entry::Change(change) => {
                 self.hold(*change.doc.as_bytes(), at.stream)?;
                 self.confirm(change.doc, change.kind, &change.raw, change.edit)?;
                 if change.kind == RecordKind::Case {
-                    let received = if received.is_some() { received } else { self.receiving(at.stream)? };
+                    let received = if received.is_some() { *received } else { self.receiving(at.stream)? };
                     self.received_of(change.doc, &change.raw, received)?;
                 }
             }
@@ -67,7 +73,7 @@ impl Work<'_> {
                 purge::released(self.db, *leave.doc.as_bytes(), at.stream)?;
                 purge::left(self.db, at)?;
             }
-            Entry::Fact(fact) => self.fact(at, &fact)?,
+            Entry::Fact(fact) => self.fact(at, fact)?,
         }
         Ok(())
     }
@@ -75,12 +81,17 @@ impl Work<'_> {
     fn document(&mut self, id: DocId, kind: RecordKind) -> Result<&mut Document, StoreError> {
         match self.documents.entry(id) {
             Slot::Occupied(open) => Ok(open.into_mut()),
-            Slot::Vacant(slot) => Ok(slot.insert(Document::open(self.db, id, kind)?)),
+            Slot::Vacant(slot) => {
+                let document = Document::open(self.db, id, kind)?;
+                self.weight += RECORD + document.size();
+                Ok(slot.insert(document))
+            }
         }
     }
 
     fn confirm(&mut self, doc: DocId, kind: RecordKind, raw: &[u8], edit: Option<Hash>) -> Result<(), StoreError> {
         let db = self.db;
+        self.weight += raw.len();
         self.document(doc, kind)?.confirm(db, raw, edit)
     }
 

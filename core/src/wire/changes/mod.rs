@@ -17,8 +17,21 @@ use super::limits::MAX_CHANGE;
 
 const PLAIN: u8 = 0;
 const COLUMNS: u8 = 1;
-/// Most changes, and most rows, in a run.
-const MAX_COUNT: usize = 1 << 18;
+/// What a run may come to.
+#[derive(Debug, Clone, Copy)]
+pub struct Most {
+    /// Bytes: the sum over its pieces of the greatest of length, 16, and 8 for each operation.
+    pub bytes: usize,
+    /// Changes.
+    pub changes: usize,
+    /// Rows.
+    pub rows: usize,
+}
+
+impl Most {
+    /// Without a bound: of what this process packed itself.
+    const ANY: Self = Self { bytes: usize::MAX, changes: usize::MAX, rows: usize::MAX };
+}
 
 /// What was packed together.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -35,10 +48,10 @@ pub fn pack(changes: &[&[u8]], rows: &[Vec<u8>]) -> Vec<u8> {
     let plain = pack_plain(changes, rows);
     let is_same = |run: Result<Run, WireError>| run.is_ok_and(|run| run.changes == changes && run.rows == rows);
     // That what was taken apart comes together to the same bytes is looked at each time; PPMd's own way back would be three quarters of that time.
-    if let Some(apart) = pack::apart(changes, rows).filter(|apart| is_same(unpack::run(apart, usize::MAX)))
+    if let Some(apart) = pack::apart(changes, rows).filter(|apart| is_same(unpack::run(apart, Most::ANY)))
         && let Some(mut packed) = apart.pack().filter(|packed| packed.len() + 1 < plain.len())
     {
-        debug_assert!(is_same(unpack::unpack(&packed, usize::MAX)));
+        debug_assert!(is_same(unpack::unpack(&packed, Most::ANY)));
         packed.insert(0, COLUMNS);
         return packed;
     }
@@ -56,28 +69,31 @@ fn pack_plain(changes: &[&[u8]], rows: &[Vec<u8>]) -> Vec<u8> {
     out
 }
 
-/// Unpacks to the very bytes that were packed, of at most `limit` bytes together.
+/// Unpacks to the very bytes that were packed, as far as they are within `most`.
 ///
 /// # Errors
 /// [`WireError::TooLarge`] or [`WireError::Malformed`].
-pub fn unpack(packed: &[u8], limit: usize) -> Result<Run, WireError> {
+pub fn unpack(packed: &[u8], most: Most) -> Result<Run, WireError> {
     match packed.split_first() {
-        Some((&PLAIN, rest)) => unpack_plain(rest, limit),
-        Some((&COLUMNS, rest)) => unpack::unpack(rest, limit),
+        Some((&PLAIN, rest)) => unpack_plain(rest, most),
+        Some((&COLUMNS, rest)) => unpack::unpack(rest, most),
         _ => Err(WireError::Malformed("changes")),
     }
 }
 
-fn unpack_plain(mut rest: &[u8], limit: usize) -> Result<Run, WireError> {
-    if rest.len() > limit {
+fn unpack_plain(mut rest: &[u8], most: Most) -> Result<Run, WireError> {
+    if rest.len() > most.bytes {
         return Err(WireError::TooLarge("changes"));
     }
     let rows = number(&mut rest)?;
+    if rows > most.rows {
+        return Err(WireError::TooLarge("rows"));
+    }
     let mut run = Run::default();
     while !rest.is_empty() {
         let len = number(&mut rest)?;
         let is_row = run.rows.len() < rows;
-        if (!is_row && len > MAX_CHANGE) || run.changes.len() + run.rows.len() == MAX_COUNT {
+        if !is_row && (len > MAX_CHANGE || run.changes.len() == most.changes) {
             return Err(WireError::TooLarge("change"));
         }
         let (piece, after) = rest.split_at_checked(len).ok_or(WireError::Malformed("changes"))?;

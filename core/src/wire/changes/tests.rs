@@ -9,6 +9,10 @@ use crate::domain::id::ActionId;
 
 const LIMIT: usize = 1 << 20;
 
+fn unpack(packed: &[u8], bytes: usize) -> Result<Run, WireError> {
+    super::unpack(packed, Most { bytes, changes: 1 << 18, rows: 1 << 18 })
+}
+
 /// Changes as records make them: actions under their own ids, bases under UUIDs, single fields; two authors, one on the other's work.
 fn real_changes(saves: usize) -> Vec<Vec<u8>> {
     let mut out = Vec::new();
@@ -99,6 +103,11 @@ fn limits_hold() {
     let empties = vec![Vec::new(); 1_000];
     assert_eq!(unpack(&pack(&slices(&empties), &[]), 100), Err(WireError::TooLarge("changes")));
     assert!(unpack(&pack(&[&vec![0; MAX_CHANGE + 1]], &[]), LIMIT).is_err());
+    for packed in [pack(&slices(&empties), &[]), pack(&[], &empties)] {
+        let within = |most| super::unpack(&packed, Most { bytes: LIMIT, changes: most, rows: most });
+        assert!(within(empties.len()).is_ok());
+        assert!(matches!(within(empties.len() - 1), Err(WireError::TooLarge(_))));
+    }
 }
 
 proptest! {

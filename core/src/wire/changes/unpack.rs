@@ -9,25 +9,28 @@ use super::super::limits::{MAX_CHANGE, MAX_OPS};
 use super::chunk::{Chunk, KEYS, METAS, Op, Reader, VALUES, write_ops};
 use super::known::{Apart, Dep, ID_AS_BEFORE, ID_KNOWN, ID_NEW, ID_NEW_V7, Known, PPMD_ORDER, STREAMS, Stream, join_v7, ppmd_memory, stretches};
 use super::template::{KeyPlan, LeafKind, Plan, Step, put_head};
-use super::{MAX_COUNT, Run, civil};
+use super::{Most, Run, civil};
 use crate::domain::id::{ActionId, Hash};
 use crate::domain::policy::SALT_BYTES;
 
-/// Unpacks what follows the layout's byte, to at most `limit` bytes.
-pub(super) fn unpack(packed: &[u8], limit: usize) -> Result<Run, WireError> {
+/// Unpacks what follows the layout's byte, as far as it is within `most`.
+pub(super) fn unpack(packed: &[u8], most: Most) -> Result<Run, WireError> {
     let mut rest = Reader(packed);
-    let plain = model(&mut rest, limit)?;
-    let texts = model(&mut rest, limit)?;
-    run(&Apart { plain, texts, random: rest.0.into() }, limit)
+    let plain = model(&mut rest, most.bytes)?;
+    let texts = model(&mut rest, most.bytes)?;
+    run(&Apart { plain, texts, random: rest.0.into() }, most)
 }
 
-/// Puts together what was taken apart, to at most `limit` bytes.
-pub(super) fn run(apart: &Apart<'_>, limit: usize) -> Result<Run, WireError> {
+/// Puts together what was taken apart, as far as it is within `most`.
+pub(super) fn run(apart: &Apart<'_>, most: Most) -> Result<Run, WireError> {
     let malformed = || WireError::Malformed("changes");
     let contents = Contents::read(&apart.plain, Reader(&apart.random)).ok_or_else(malformed)?;
     let (changes, rows) = (contents.changes, contents.rows);
     let mut unpacker = Unpacker::new(contents, &apart.texts).ok_or_else(malformed)?;
-    let mut left = limit;
+    if changes > most.changes || rows > most.rows {
+        return Err(WireError::TooLarge("changes"));
+    }
+    let mut left = most.bytes;
     // Sixteen for each at least, so that empty ones are bounded as well.
     let mut spend = |len: usize| -> Result<(), WireError> {
         left = left.checked_sub(len.max(16)).ok_or(WireError::TooLarge("changes"))?;
@@ -76,7 +79,7 @@ struct Contents<'a> {
 impl<'a> Contents<'a> {
     fn read(plain: &'a [u8], random: Reader<'a>) -> Option<Self> {
         let mut rest = Reader(plain);
-        let mut count = || usize::try_from(rest.uint()?).ok().filter(|count| *count <= MAX_COUNT);
+        let mut count = || usize::try_from(rest.uint()?).ok();
         let (changes, rows) = (count()?, count()?);
         let parts = rest.count(1)?;
         let mut lens = (0..parts).map(|_| usize::try_from(rest.uint()?).ok()).collect::<Option<Vec<_>>>()?.into_iter();

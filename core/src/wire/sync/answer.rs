@@ -8,6 +8,7 @@ use crate::domain::fact::Fact;
 use crate::domain::id::{DeviceId, DocId, FactId, Hash, Incarnation, StreamId};
 use crate::record::RecordKind;
 use crate::wire::batch::ChangeItem;
+use crate::wire::changes::Most;
 use crate::wire::entry::{Entry, Join, Leave};
 use crate::wire::error::WireError;
 use crate::wire::suite::{PublicKey, Purpose, Signature, Signer, verify};
@@ -75,18 +76,25 @@ impl Answer {
     /// # Errors
     /// [`WireError`].
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, WireError> {
-        let stored: StoredAnswer = decode(bytes, "answer")?;
+        if bytes.len() > limits::MAX_ANSWER {
+            return Err(WireError::TooLarge("answer"));
+        }
+        let mut stored: StoredAnswer = decode(bytes, "answer")?;
         if stored.version > VERSION {
             return Err(WireError::NewerVersion(stored.version));
         }
-        let run = match &stored.entries {
-            Some(packed) => changes::unpack(&packed.0, limits::MAX_BODY_PLAIN)?,
+        stored.within_limits()?;
+        let run = match stored.entries.take() {
+            Some(packed) => changes::unpack(&packed.0, Most { bytes: limits::MAX_ANSWER, changes: limits::MAX_ANSWER_CHANGES, rows: limits::MAX_ENTRIES })?,
             None => changes::Run::default(),
         };
         let (mut chunks, mut rows) = (run.changes.into_iter(), run.rows.iter());
-        let pages = stored.pages.unwrap_or_default().into_iter().map(|head| head.page(&mut chunks, &mut rows)).collect::<Result<_, _>>()?;
+        let pages: Vec<Page> = stored.pages.unwrap_or_default().into_iter().map(|head| head.page(&mut chunks, &mut rows)).collect::<Result<_, _>>()?;
         if chunks.next().is_some() || rows.next().is_some() {
             return Err(WireError::Malformed("more entries than the pages have"));
+        }
+        if pages.iter().flat_map(|page| &page.entries).map(PageEntry::count).sum::<usize>() > limits::MAX_ENTRIES {
+            return Err(WireError::TooLarge("entries"));
         }
         Ok(Self {
             nonce: stored.nonce,
@@ -113,6 +121,17 @@ pub enum PageEntry {
     Entry(Entry),
     /// `count` entries that are the items from `first` on of the device's own batch `seq`.
     Own(OwnRange),
+}
+
+impl PageEntry {
+    /// How many entries of the stream it stands for.
+    #[must_use]
+    pub const fn count(&self) -> usize {
+        match self {
+            Self::Entry(_) => 1,
+            Self::Own(range) => range.count as usize,
+        }
+    }
 }
 
 /// Items of the asking device's own batch.
@@ -275,6 +294,20 @@ struct StoredAnswer {
     more: Option<bool>,
     #[n(14)]
     safe_through: Option<u64>,
+}
+
+impl StoredAnswer {
+    /// Whether its lists are as long as they may be.
+    fn within_limits(&self) -> Result<(), WireError> {
+        let streams = limits::MAX_STREAMS;
+        let within = self.rejections.as_ref().is_none_or(|list| list.len() <= limits::MAX_BATCHES)
+            && self.directory.as_ref().is_none_or(|list| list.len() <= streams)
+            && self.common.as_ref().is_none_or(|list| list.len() <= streams)
+            && self.packs.as_ref().is_none_or(|list| list.len() <= streams)
+            && self.heads.as_ref().is_none_or(|heads| heads.heads.len() <= streams)
+            && self.pages.as_ref().is_none_or(|list| list.len() <= limits::MAX_PAGES);
+        if within { Ok(()) } else { Err(WireError::TooLarge("a list of the answer")) }
+    }
 }
 
 #[derive(Encode, Decode)]
