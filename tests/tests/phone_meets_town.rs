@@ -83,7 +83,7 @@ impl Stage {
     async fn phone(&self, name: &str, role: Role, scope: AreaCode, org: Option<OrgId>) -> Device {
         let order = InviteOrder { role, org, scopes: vec![scope], name: Some(name.to_owned()), valid: Duration::from_secs(60) };
         let code = self.town.invite(order).await.unwrap();
-        let invite = Invite { server: "http://town".into(), code: code.code, root: code.root };
+        let invite = Invite { server: "http://town".into(), code: code.code, root: code.root, signs: true };
         let store = OpenOptions::new(self.folder.path().join(format!("{name}.db")), [1; 32], Arc::new(System::new()));
         let options = DeviceOptions { store, connect: Arc::new(Direct(self.town.clone())), pace: Pace::default() };
         let device = Device::open(options, tokio::runtime::Handle::current()).unwrap();

@@ -102,12 +102,12 @@ pub async fn enrol(store: &Store, transport: &dyn Transport, invite: &Invite) ->
     }
     let request = EnrolRequest::new(invite.code.clone(), store.incarnation()?, &store.key_pair()?);
     let body = frame::plain(&minicbor::to_vec(&request).expect("encoding into memory does not fail"));
-    let answer = ask(transport, &body).await?;
+    let answer = ask(transport, &body, invite).await?;
     let (store, server, root) = (store.clone(), invite.server.clone(), invite.root);
     spawn_blocking(move || Ok(store.enrol(&answer, &server, root)?)).await.unwrap_or(Err(EnrolError::Storage(StoreError::Closed)))
 }
 
-async fn ask(transport: &dyn Transport, body: &[u8]) -> Result<EnrolAnswer, EnrolError> {
+async fn ask(transport: &dyn Transport, body: &[u8], invite: &Invite) -> Result<EnrolAnswer, EnrolError> {
     let mut answered = transport.enrol(body.to_vec()).await;
     for pause in AGAIN {
         if !matches!(answered, Err(TransportError::NoNetwork | TransportError::Timeout)) {
@@ -121,9 +121,10 @@ async fn ask(transport: &dyn Transport, body: &[u8]) -> Result<EnrolAnswer, Enro
         return Err(EnrolError::NotTheServer(WireError::TooLarge("enrolment answer")));
     }
     let plain = frame::unwrap(&framed).map_err(EnrolError::NotTheServer)?;
-    let answer: EnrolAnswer = minicbor::decode(&plain).map_err(|_| EnrolError::NotTheServer(WireError::Malformed("enrolment answer")))?;
-    if answer.version > crate::wire::VERSION {
-        return Err(EnrolError::NotTheServer(WireError::NewerVersion(answer.version)));
+    let asked = frame::unwrap(body).map_err(EnrolError::NotTheServer)?;
+    let answer = EnrolAnswer::from_bytes(&plain, &asked).map_err(EnrolError::NotTheServer)?;
+    if invite.signs && answer.signature.is_none() {
+        return Err(EnrolError::NotTheServer(WireError::Unverified("the enrolment answer: the server that the invite names signs it")));
     }
     if answer.directory.len() > MAX_STREAMS {
         return Err(EnrolError::NotTheServer(WireError::TooLarge("directory")));

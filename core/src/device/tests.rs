@@ -35,6 +35,10 @@ struct Centre {
     refusal: Mutex<Option<ErrorKind>>,
     /// How much longer the name is that an enrolment gives.
     long: Mutex<usize>,
+    /// It signs its answers.
+    signs: Mutex<bool>,
+    /// The bit that is wrong in an answer to an enrolment.
+    flipped: Mutex<Option<usize>>,
 }
 
 const ROOT: [u8; 32] = [1; 32];
@@ -43,7 +47,7 @@ const GRID: &str = "610702001001001";
 
 impl Centre {
     fn invite() -> Invite {
-        Invite { server: "http://centre".into(), code: "ABCD-1234".into(), root: Hash::of(&[&KeyPair::from_secret(&ROOT).public().0]) }
+        Invite { server: "http://centre".into(), code: "ABCD-1234".into(), root: Hash::of(&[&KeyPair::from_secret(&ROOT).public().0]), signs: false }
     }
 
     fn answer(&self, request: &EnrolRequest) -> Result<EnrolAnswer, ErrorKind> {
@@ -82,6 +86,7 @@ impl Centre {
             directory: vec![stream(1, StreamKind::Device, None), stream(2, StreamKind::Grid, Some(GRID))],
             now_ms: 1_780_000_000_000,
             name: Some(format!("王网格员{}", "王".repeat(*self.long.lock().unwrap()))),
+            signature: None,
         })
     }
 
@@ -122,11 +127,19 @@ impl Transport for Line {
 
     fn enrol(&self, body: Vec<u8>) -> BoxFuture<'_, Result<Vec<u8>, TransportError>> {
         Box::pin(async move {
-            let request = minicbor::decode(&frame::unwrap(&body).unwrap()).unwrap();
-            let answer = self.0.answer(&request);
+            let asked = frame::unwrap(&body).unwrap();
+            let answer = self.0.answer(&minicbor::decode(&asked).unwrap());
             self.0.lose()?;
+            let signs = *self.0.signs.lock().unwrap();
+            let signed = |answer: EnrolAnswer| answer.to_signed_bytes(&asked, &KeyPair::from_secret(&SIGNING));
             answer
-                .map(|answer| frame::wrap(&minicbor::to_vec(answer).unwrap(), 3))
+                .map(|answer| if signs { signed(answer) } else { minicbor::to_vec(answer).unwrap() })
+                .map(|mut bytes| {
+                    if let Some(bit) = *self.0.flipped.lock().unwrap() {
+                        bytes[bit / 8] ^= 1 << (bit % 8);
+                    }
+                    frame::plain(&bytes)
+                })
                 .map_err(|kind| TransportError::Refused(ErrorBody { kind, reason: String::new(), retry_after_s: None }))
         })
     }
@@ -188,6 +201,37 @@ async fn what_an_enrolment_brings_is_bounded() {
     *centre.long.lock().unwrap() = 10_000;
     let name = device.enrol(&Centre::invite()).await.unwrap().name.unwrap();
     assert_eq!(name.chars().count(), crate::wire::limits::MAX_TEXT);
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_bit_of_a_signed_enrolment_answer_can_be_another() {
+    let Phone { device, centre, _folder } = phone();
+    let invite = Invite { signs: true, ..Centre::invite() };
+    let unsigned = device.enrol(&invite).await;
+    assert!(matches!(unsigned, Err(EnrolError::NotTheServer(WireError::Unverified(_)))), "the invite says that it signs: {unsigned:?}");
+    *centre.signs.lock().unwrap() = true;
+    let request = centre.enrolments.lock().unwrap()[0].clone();
+    let length = centre.answer(&request).unwrap().to_signed_bytes(&[], &KeyPair::from_secret(&SIGNING)).len();
+    for bit in 0..length * 8 {
+        *centre.flipped.lock().unwrap() = Some(bit);
+        let enrolled = device.enrol(&invite).await;
+        assert!(matches!(enrolled, Err(EnrolError::NotTheServer(_))), "bit {bit} of {length} bytes: {enrolled:?}");
+    }
+    *centre.flipped.lock().unwrap() = None;
+    device.enrol(&invite).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_enrolment_answer_to_another_phone_or_code_is_refused() {
+    let (first, second) = (phone(), phone_of(Seeded::new(4)));
+    let invite = Invite { signs: true, ..Centre::invite() };
+    drop(first.device.enrol(&invite).await);
+    let request = minicbor::to_vec(&first.centre.enrolments.lock().unwrap()[0]).unwrap();
+    let theirs = first.centre.answer(&minicbor::decode(&request).unwrap()).unwrap().to_signed_bytes(&request, &KeyPair::from_secret(&SIGNING));
+    assert!(EnrolAnswer::from_bytes(&theirs, &request).is_ok());
+    drop(second.device.enrol(&invite).await);
+    let another = minicbor::to_vec(&second.centre.enrolments.lock().unwrap()[0]).unwrap();
+    assert!(matches!(EnrolAnswer::from_bytes(&theirs, &another), Err(WireError::Unverified(_))));
 }
 
 #[tokio::test(start_paused = true)]

@@ -6,6 +6,7 @@ use std::str::FromStr;
 use minicbor::{Decode, Encode};
 
 use super::error::WireError;
+use super::seal::{EMPTY, Seal, seal};
 use super::suite::{PublicKey, Purpose, Signature, Signer, verify};
 use super::sync::{SealedBytes, StreamInfo};
 use super::{decode, encode};
@@ -13,7 +14,7 @@ use crate::domain::grant::Grant;
 use crate::domain::id::{DeviceId, Hash, Incarnation, StreamId};
 
 /// What the centre hands to a person, as a QR code or in words: where the server is, a one-time code, and the root key to pin.
-/// As text: `fieldgrid:1?server=URL&code=CODE&root=HEX`.
+/// As text: `fieldgrid:1?server=URL&code=CODE&root=HEX&signs=1`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Invite {
     /// Base URL of the server.
@@ -22,11 +23,14 @@ pub struct Invite {
     pub code: String,
     /// SHA-256 of the server's root key.
     pub root: Hash,
+    /// The server signs its answers: one without a signature is not the server's.
+    pub signs: bool,
 }
 
 impl fmt::Display for Invite {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "fieldgrid:1?server={}&code={}&root={}", self.server, self.code, self.root)
+        write!(f, "fieldgrid:1?server={}&code={}&root={}", self.server, self.code, self.root)?;
+        if self.signs { f.write_str("&signs=1") } else { Ok(()) }
     }
 }
 
@@ -40,6 +44,7 @@ impl FromStr for Invite {
             server: field("server").ok_or(malformed.clone())?.to_owned(),
             code: field("code").ok_or(malformed.clone())?.to_owned(),
             root: field("root").and_then(|hex| hex.parse().ok()).ok_or(malformed)?,
+            signs: field("signs") == Some("1"),
         })
     }
 }
@@ -168,4 +173,36 @@ pub struct EnrolAnswer {
     /// The person's display name.
     #[n(7)]
     pub name: Option<String>,
+    /// The server's signature over all of it and the request.
+    #[n(8)]
+    pub signature: Option<Signature>,
+}
+
+/// The field that signs those before it.
+const SEAL: u64 = 8;
+
+impl EnrolAnswer {
+    /// Encodes and signs it, as the answer to the request with these bytes; not framed yet.
+    #[must_use]
+    pub fn to_signed_bytes(&self, request: &[u8], signer: &dyn Signer) -> Vec<u8> {
+        let message = encode(Self { signature: Some(EMPTY), ..self.clone() });
+        seal(message, SEAL, Purpose::Welcome, &[&Hash::of(&[request]).0], signer)
+    }
+
+    /// Reads an answer to the request with these bytes. One that is signed is signed by the key that it names, whoever that belongs to.
+    ///
+    /// # Errors
+    /// [`WireError`].
+    pub fn from_bytes(bytes: &[u8], request: &[u8]) -> Result<Self, WireError> {
+        let answer: Self = decode(bytes, "enrolment answer")?;
+        if answer.version > super::VERSION {
+            return Err(WireError::NewerVersion(answer.version));
+        }
+        let seal = answer.signature.map(|signature| Seal::of(bytes, SEAL, signature));
+        let to = Hash::of(&[request]);
+        if seal.is_some_and(|seal| !seal.is_some_and(|seal| seal.verify(&answer.keys.signing, Purpose::Welcome, &[&to.0]))) {
+            return Err(WireError::Unverified("the enrolment answer: it is not the answer to this phone and code"));
+        }
+        Ok(answer)
+    }
 }

@@ -11,6 +11,7 @@ pub mod error;
 pub mod frame;
 pub mod limits;
 pub mod pack;
+pub mod seal;
 pub mod suite;
 pub mod sync;
 pub mod verdict;

@@ -68,6 +68,10 @@ pub enum Purpose {
     Key,
     /// An enrolment request.
     Enrol,
+    /// An answer to a request.
+    Answer,
+    /// An answer to an enrolment request.
+    Welcome,
 }
 
 impl Purpose {
@@ -80,6 +84,8 @@ impl Purpose {
             Self::Pack => b"fieldgrid/1 pack\0",
             Self::Key => b"fieldgrid/1 key\0",
             Self::Enrol => b"fieldgrid/1 enrol\0",
+            Self::Answer => b"fieldgrid/1 answer\0",
+            Self::Welcome => b"fieldgrid/1 welcome\0",
         }
     }
 }

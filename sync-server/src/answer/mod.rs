@@ -45,6 +45,14 @@ pub(crate) struct Told {
     pub(crate) packed: Vec<(StreamRow, u64)>,
 }
 
+impl Told {
+    /// The answer's bytes, signed; nothing new needs no signature.
+    pub(crate) fn to_bytes(&self, asked: &Asked, signer: &dyn Signer) -> Vec<u8> {
+        let idle = asked.request.state.is_none() && asked.request.batches.is_empty() && !self.answer.says_something();
+        if idle { self.answer.to_bytes() } else { self.answer.to_signed_bytes(asked.device.id, asked.hash, signer) }
+    }
+}
+
 /// Answers a request. `pack` finds or builds the pack of a stream.
 ///
 /// # Errors

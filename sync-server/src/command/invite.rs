@@ -70,7 +70,7 @@ impl Invite {
         let valid = Duration::from_secs(60 * self.valid_minutes);
         let order = InviteOrder { role: self.role, org: self.org, scopes: self.scopes.clone(), name: self.name.clone(), valid };
         let code = town.invite(order).await?;
-        let invite = Invitation { server: self.public.public_url.clone(), code: code.code, root: code.root }.to_string();
+        let invite = Invitation { server: self.public.public_url.clone(), code: code.code, root: code.root, signs: true }.to_string();
         if self.json {
             let printed = serde_json::to_string(&Printed { invite, valid_s: valid.as_secs() }).map_err(written())?;
             return writeln!(out, "{printed}").map_err(written());

@@ -125,10 +125,10 @@ impl Town {
         };
         let enrolled = self.store.write(move |tx| enrolling.enrol(tx)).await.map_err(failed)?;
         let (device, grant, name) = enrolled?;
-        self.welcome(device, grant, name).await
+        self.welcome(&body, device, grant, name).await
     }
 
-    async fn welcome(&self, device: DeviceRow, grant: Grant, name: Option<String>) -> Result<Vec<u8>, ErrorBody> {
+    async fn welcome(&self, request: &[u8], device: DeviceRow, grant: Grant, name: Option<String>) -> Result<Vec<u8>, ErrorBody> {
         let (row, of) = (device.clone(), grant.clone());
         let streams = self.reading(move |read| directory(read, &row, Some(&of))).await?;
         let answer = EnrolAnswer {
@@ -140,8 +140,9 @@ impl Town {
             directory: streams.iter().map(info).collect(),
             now_ms: self.env.wall_ms(),
             name,
+            signature: None,
         };
-        Ok(frame::wrap(&minicbor::to_vec(&answer).expect("encoding into memory does not fail"), 3))
+        Ok(frame::wrap(&answer.to_signed_bytes(request, &*self.signer), 3))
     }
 
     /// Revokes a device: it is told to wipe itself, its sessions end, and what it still sends is kept aside.

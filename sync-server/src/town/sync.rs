@@ -51,7 +51,7 @@ impl Town {
         let asked = Asked { device, request, outcome, token, hash, now_ms };
         let (asked, told) = self.answer(asked).await?.ok_or_else(revoked)?;
         self.remember(&asked, &told).await?;
-        Ok(frame::wrap(&told.answer.to_bytes(), LEVEL))
+        Ok(frame::wrap(&told.to_bytes(&asked, &*self.signer), LEVEL))
     }
 
     /// The device that the session's token stands for.

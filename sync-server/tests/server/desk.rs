@@ -45,7 +45,7 @@ impl Desk {
         let scopes = vec!["610702001001001".parse().unwrap()];
         let order = InviteOrder { role, org: None, scopes, name: None, valid: Duration::from_secs(60) };
         let code = self.town.invite(order).await.unwrap();
-        Invite { server: server.to_owned(), code: code.code, root: code.root }
+        Invite { server: server.to_owned(), code: code.code, root: code.root, signs: true }
     }
 
     pub fn router(&self) -> Router {

@@ -19,11 +19,22 @@ pub struct Line {
     lose_answers: AtomicBool,
     answers: Mutex<Vec<Vec<u8>>>,
     packs: Mutex<Vec<u8>>,
+    altered: Mutex<Option<Altered>>,
+}
+
+/// What somebody on the way makes of an answer, out of its frame.
+struct Altered(Box<dyn FnMut(Vec<u8>) -> Vec<u8> + Send>);
+
+impl std::fmt::Debug for Altered {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Altered")
+    }
 }
 
 impl Default for Line {
     fn default() -> Self {
-        Self { left: AtomicI64::new(-1), lose_answers: AtomicBool::new(false), answers: Mutex::default(), packs: Mutex::default() }
+        let altered = Mutex::default();
+        Self { left: AtomicI64::new(-1), lose_answers: AtomicBool::new(false), answers: Mutex::default(), packs: Mutex::default(), altered }
     }
 }
 
@@ -33,8 +44,21 @@ impl Line {
         self.left.store(i64::from(exchanges), Ordering::SeqCst);
     }
 
-    /// The signal is back.
+    /// Somebody on the way alters what is answered, to syncs and enrolments.
+    pub fn alter(&self, by: impl FnMut(Vec<u8>) -> Vec<u8> + Send + 'static) {
+        *self.altered.lock().unwrap_or_else(PoisonError::into_inner) = Some(Altered(Box::new(by)));
+    }
+
+    fn altered(&self, framed: Vec<u8>) -> Vec<u8> {
+        match &mut *self.altered.lock().unwrap_or_else(PoisonError::into_inner) {
+            Some(Altered(by)) => frame::plain(&by(frame::unwrap(&framed).expect("a frame"))),
+            None => framed,
+        }
+    }
+
+    /// The signal is back, and nobody is on the way.
     pub fn restore(&self) {
+        *self.altered.lock().unwrap_or_else(PoisonError::into_inner) = None;
         self.left.store(-1, Ordering::SeqCst);
         self.lose_answers.store(false, Ordering::SeqCst);
     }
@@ -112,12 +136,12 @@ impl Transport for Recorded {
                 return Err(TransportError::NoNetwork);
             }
             self.line.answers.lock().unwrap_or_else(PoisonError::into_inner).push(answer.clone());
-            Ok(answer)
+            Ok(self.line.altered(answer))
         })
     }
 
     fn enrol(&self, body: Vec<u8>) -> BoxFuture<'_, Result<Vec<u8>, TransportError>> {
-        self.inner.enrol(body)
+        Box::pin(async move { Ok(self.line.altered(self.inner.enrol(body).await?)) })
     }
 
     fn pack<'a>(&'a self, token: Token, stream: StreamId, sha256: Hash, offset: u64, arrived: Arrived<'a>) -> BoxFuture<'a, PackPart> {

@@ -74,9 +74,8 @@ impl Phone {
     /// # Panics
     /// When it cannot be enrolled.
     pub async fn join(scene: &mut Scene, name: &str, role: Role, scope: AreaCode) -> Self {
-        let mut phone = Self::unpacked(scene, name, role, scope).await;
+        let phone = Self::new(scene, name, role, scope).await;
         let invite = scene.invite(role, scope, phone.link.url()).await;
-        phone.open();
         phone.device().enrol(&invite).await.expect("the centre enrols it");
         phone
     }
@@ -85,6 +84,13 @@ impl Phone {
     pub async fn twin(&self, scene: &mut Scene, name: &str) -> Self {
         let twin = Self::unpacked(scene, name, self.role, self.scope).await;
         Self { key: self.key, typed: self.typed.clone(), ..twin }
+    }
+
+    /// A phone that has not joined: its app is open.
+    pub async fn new(scene: &mut Scene, name: &str, role: Role, scope: AreaCode) -> Self {
+        let mut phone = Self::unpacked(scene, name, role, scope).await;
+        phone.open();
+        phone
     }
 
     async fn unpacked(scene: &mut Scene, name: &str, role: Role, scope: AreaCode) -> Self {

@@ -136,7 +136,7 @@ impl Scene {
         let org = (role == Role::Department).then_some(self.org);
         let order = InviteOrder { role, org, scopes: vec![scope], name: Some("王芳".to_owned()), valid: Duration::from_secs(600) };
         let code = self.town().invite(order).await.expect("an invitation");
-        Invite { server, code: code.code, root: code.root }
+        Invite { server, code: code.code, root: code.root, signs: true }
     }
 
     /// A phone that has joined, on a line of its own.

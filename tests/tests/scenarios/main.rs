@@ -12,3 +12,4 @@ mod refused;
 mod restored;
 mod seen;
 mod split;
+mod unsigned;

@@ -17,7 +17,7 @@ use crate::wire::limits;
 use crate::wire::pack::{Pack, PackDoc};
 use crate::wire::sync::{Answer, Cursor, PackRef};
 
-use super::prove::{contradicts, places, prove};
+use super::prove::{contradicts, places, prove, signed};
 use super::session::{begin, move_cursor};
 use super::steps::{Brought, Proved, Steps};
 use super::work::Work;
@@ -105,6 +105,7 @@ impl Store {
         let asked = outstanding.take_if(|asked| asked.nonce == answer.nonce).ok_or(ApplyError::Stale)?;
         let sealed = super::db::lock(&self.inner.sealed).take();
         let identity = self.inner.db.read(meta::identity)?.ok_or(StoreError::NotEnrolled)?;
+        let is_signed = self.inner.db.read(|db| signed(db, &identity, answer, &asked))?;
         let places = self.inner.db.read(|db| places(db, &identity, answer))?;
         let back = places.back.clone();
         // Pages that do not follow from where the device is are left, and asked for again.
@@ -127,6 +128,9 @@ impl Store {
             &mut applied,
             |tx, work| {
                 self.seal_unsent(tx, work.identity)?;
+                if is_signed {
+                    meta::put(tx, meta::SIGNS, &true)?;
+                }
                 begin(tx, work, answer, &back, &asked)
             },
             |tx, work| {

@@ -31,6 +31,8 @@ pub(super) const RENEW: Key<Renew> = Key::new("renew");
 pub(super) const REJECTED: Key<Rejected> = Key::new("rejected");
 /// The last own batch that a verified backup of the server covers.
 pub(super) const SAFE_THROUGH: Key<u64> = Key::new("safe_through");
+/// The server signs its answers: one without a signature is not the server's.
+pub(super) const SIGNS: Key<bool> = Key::new("signs");
 /// The state changed in a way the server cannot have followed: send it whole.
 pub(super) const TELL_STATE: Key<bool> = Key::new("tell_state");
 /// A reference to an own batch did not fit: claim to hold none, so that the server sends entries whole.

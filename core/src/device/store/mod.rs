@@ -287,6 +287,9 @@ impl Store {
             };
             meta::put(tx, meta::IDENTITY, &enrolled)?;
             session::put_grant(tx, &grant, &answer.grant, 0)?;
+            if answer.signature.is_some() {
+                meta::put(tx, meta::SIGNS, &true)?;
+            }
             for info in &answer.directory {
                 session::list_stream(tx, info)?;
             }

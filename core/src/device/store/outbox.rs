@@ -63,6 +63,10 @@ pub struct Prepared {
 #[derive(Debug)]
 pub(super) struct Outstanding {
     pub(super) nonce: u32,
+    /// What makes it the one it is; the server's signature is bound to it.
+    pub(super) hash: Hash,
+    /// It carries neither state nor batches: that there is nothing new needs no signature.
+    pub(super) idle: bool,
     /// The batches it carried, by row.
     pub(super) sent: Vec<i64>,
 }
@@ -109,7 +113,7 @@ impl Store {
         let key = KeyPair::from_secret(&secret);
         let how = token.map_or(Authenticate::Sign(device, &key), Authenticate::Token);
         let bytes = request.to_bytes(&how);
-        *outstanding = Some(Outstanding { nonce: request.nonce, sent });
+        *outstanding = Some(Outstanding { nonce: request.nonce, hash: request.hash(), idle: request.state.is_none() && sent.is_empty(), sent });
         drop(outstanding);
         self.refresh()?;
         self.inner.announcer.announce(touched);

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::meta::{self, Identity, Renew};
+use super::outbox::Outstanding;
 use super::{StoreError, outbox, position};
 use crate::domain::id::{Hash, StreamId};
 use crate::wire::batch::Batch;
@@ -34,6 +35,17 @@ pub(super) fn batch_at(db: &Connection, head: &OutboxHead) -> Result<Option<i64>
         .prepare_cached("SELECT n FROM batches WHERE incarnation = ?1 AND seq = ?2 AND hash = ?3 AND void = 0")?
         .query_row(params![head.incarnation.as_bytes(), i64_of(head.seq), head.hash.0], |row| row.get(0))
         .optional()?)
+}
+
+/// Whether the server signed the answer. One that signs does so always, but for the word that there is nothing new; an older one never does.
+pub(super) fn signed(db: &Connection, identity: &Identity, answer: &Answer, asked: &Outstanding) -> Result<bool, ApplyError> {
+    if answer.seal.is_some() {
+        let signed = answer.is_signed(identity.device, asked.hash, &identity.keys.signing);
+        return if signed { Ok(true) } else { Err(ApplyError::Unproven("the answer's signature")) };
+    }
+    let signs = meta::get(db, meta::SIGNS)?.unwrap_or(false);
+    let nothing_new = asked.idle && !answer.says_something();
+    if signs && !nothing_new { Err(ApplyError::Unproven("an answer without the server's signature")) } else { Ok(false) }
 }
 
 /// Where reading goes on, as far as the answer may say so.

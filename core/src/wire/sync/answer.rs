@@ -11,6 +11,7 @@ use crate::wire::batch::ChangeItem;
 use crate::wire::changes::Most;
 use crate::wire::entry::{Entry, Join, Leave};
 use crate::wire::error::WireError;
+use crate::wire::seal::{EMPTY, Seal, seal};
 use crate::wire::suite::{PublicKey, Purpose, Signature, Signer, verify};
 use crate::wire::{VERSION, changes, decode, encode, limits, some};
 
@@ -43,12 +44,39 @@ pub struct Answer {
     pub more: bool,
     /// The last of the device's batches that a verified backup covers; those above are to be kept.
     pub safe_through: Option<u64>,
+    /// The server's signature over all of it.
+    pub seal: Option<Seal>,
 }
 
+/// The field that signs those before it.
+const SEAL: u64 = 15;
+
 impl Answer {
-    /// Encodes; not framed yet.
+    /// Whether it says anything: nothing new is nonce and clock alone.
+    #[must_use]
+    pub fn says_something(&self) -> bool {
+        *self != Self { nonce: self.nonce, now_ms: self.now_ms, seal: self.seal, ..Self::default() }
+    }
+
+    /// Encodes and signs it, for the device that sent the request with this hash; not framed yet.
+    #[must_use]
+    pub fn to_signed_bytes(&self, device: DeviceId, request: Hash, signer: &dyn Signer) -> Vec<u8> {
+        seal(self.encode(Some(EMPTY)), SEAL, Purpose::Answer, &[device.as_bytes(), &request.0], signer)
+    }
+
+    /// Whether `key` signed it for the device and its request.
+    #[must_use]
+    pub fn is_signed(&self, device: DeviceId, request: Hash, key: &PublicKey) -> bool {
+        self.seal.is_some_and(|seal| seal.verify(key, Purpose::Answer, &[device.as_bytes(), &request.0]))
+    }
+
+    /// Encodes it as it is; not framed yet.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
+        self.encode(self.seal.map(|seal| seal.signature))
+    }
+
+    fn encode(&self, signature: Option<Signature>) -> Vec<u8> {
         let (mut chunks, mut rows) = (Vec::new(), Vec::new());
         let pages = self.pages.iter().map(|page| page_head(page, &mut chunks, &mut rows)).collect();
         let stored = StoredAnswer {
@@ -67,6 +95,7 @@ impl Answer {
             heads: self.heads.clone(),
             more: self.more.then_some(true),
             safe_through: self.safe_through,
+            signature,
         };
         encode(&stored)
     }
@@ -110,6 +139,7 @@ impl Answer {
             heads: stored.heads,
             more: stored.more.unwrap_or_default(),
             safe_through: stored.safe_through,
+            seal: stored.signature.and_then(|signature| Seal::of(bytes, SEAL, signature)),
         })
     }
 }
@@ -294,6 +324,8 @@ struct StoredAnswer {
     more: Option<bool>,
     #[n(14)]
     safe_through: Option<u64>,
+    #[n(15)]
+    signature: Option<Signature>,
 }
 
 impl StoredAnswer {

@@ -85,6 +85,12 @@ impl Request {
         encode(Envelope { version: VERSION, auth, payload: &payload })
     }
 
+    /// What makes it the one it is: SHA-256 of its payload. No two of a phone are equal, as each has a nonce of its own.
+    #[must_use]
+    pub fn hash(&self) -> Hash {
+        Hash::of(&[&encode(self)])
+    }
+
     /// Reads a request, within the limits.
     ///
     /// # Errors

@@ -36,7 +36,9 @@ fn messages_may_grow() {
     assert_eq!(Request::from_bytes(&grown(&bytes)).unwrap().request, request);
 
     let answer = Answer { nonce: 9, now_ms: NOW, safe_through: Some(4), ..Answer::default() };
-    assert_eq!(Answer::from_bytes(&grown(&answer.to_bytes())).unwrap(), answer);
+    let read = Answer::from_bytes(&grown(&answer.to_signed_bytes(device(), request.hash(), &server_key()))).unwrap();
+    assert!(read.is_signed(device(), request.hash(), &server_key().public()), "what is appended after the signature");
+    assert_eq!(Answer { seal: None, ..read }, answer);
 
     assert_eq!(Batch::from_bytes(&grown(&batch().to_bytes())).unwrap(), batch());
 

@@ -124,6 +124,29 @@ fn answers() {
         ("own", &kinds[4].to_bytes()),
         ("everything", &everything.to_bytes()),
     ]));
+    let asked = Hash([0x4e; 32]);
+    let signed = everything.to_signed_bytes(device(), asked, &server_key());
+    let read = Answer::from_bytes(&signed).unwrap();
+    assert!(read.is_signed(device(), asked, &server_key().public()));
+    assert!(
+        !read.is_signed(device(), Hash([0x4f; 32]), &server_key().public()) && !read.is_signed(DeviceId::from_bytes(sixteen(1)), asked, &server_key().public())
+    );
+    assert_eq!(read.to_bytes(), signed);
+    insta::assert_snapshot!("a_signed_answer", dump(&[("signed", &signed)]));
+}
+
+/// Whatever bit of a signed answer is another, it is not signed any more.
+#[test]
+fn every_bit_of_an_answer_is_signed() {
+    let answer = Answer { nonce: 9, now_ms: NOW, common: vec![cursor()], safe_through: Some(7), ..Answer::default() };
+    let (asked, key) = (Hash([0x4e; 32]), server_key());
+    let signed = answer.to_signed_bytes(device(), asked, &key);
+    for bit in 0..signed.len() * 8 {
+        let mut flipped = signed.clone();
+        flipped[bit / 8] ^= 1 << (bit % 8);
+        let taken = Answer::from_bytes(&flipped).is_ok_and(|answer| answer.is_signed(device(), asked, &key.public()));
+        assert!(!taken, "bit {bit}");
+    }
 }
 
 #[test]
@@ -148,7 +171,8 @@ fn verdicts() {
 #[test]
 fn errors_and_enrolment() {
     let error = ErrorBody { kind: ErrorKind::Busy, reason: "busy".to_owned(), retry_after_s: Some(5) };
-    let invite = Invite { server: "https://town.example:8443".to_owned(), code: "K7QW-2MZP".to_owned(), root: Hash::of(&[&server_key().public().0]) };
+    let invite =
+        Invite { server: "https://town.example:8443".to_owned(), code: "K7QW-2MZP".to_owned(), root: Hash::of(&[&server_key().public().0]), signs: true };
     assert_eq!(invite.to_string().parse::<Invite>().unwrap(), invite);
     let request = EnrolRequest::new(invite.code.clone(), incarnation(), &device_key());
     assert!(request.verify());
@@ -157,12 +181,24 @@ fn errors_and_enrolment() {
     assert!(keys.verify(Hash::of(&[&root.public().0])));
     let granted = SignedGrant::sign(&grant(), &server_key());
     assert_eq!(granted.open(&server_key().public()).unwrap(), grant());
-    let answer =
-        EnrolAnswer { version: 1, device: device(), grant: granted, keys, stream: stream(), directory: vec![], now_ms: NOW, name: Some("张三".to_owned()) };
+    let answer = EnrolAnswer {
+        version: 1,
+        device: device(),
+        grant: granted,
+        keys,
+        stream: stream(),
+        directory: vec![],
+        now_ms: NOW,
+        name: Some("张三".to_owned()),
+        signature: None,
+    };
     insta::assert_snapshot!(
         format!("{invite}\n")
             + &dump(&[("error", &encode(&error)), ("enrol request", &encode(&request)), ("enrol answer", &encode(&answer)), ("grant", &encode(grant()))])
     );
+    let signed = answer.to_signed_bytes(&encode(&request), &server_key());
+    assert!(EnrolAnswer::from_bytes(&signed, &encode(&request)).unwrap().signature.is_some());
+    insta::assert_snapshot!("a_signed_enrolment", dump(&[("signed", &signed)]));
 }
 
 #[test]

@@ -181,7 +181,7 @@ impl Stage {
                 valid: Duration::from_secs(600),
             };
             let code = town.invite(order).await?;
-            let invite = Invite { server: url.clone(), code: code.code, root: code.root };
+            let invite = Invite { server: url.clone(), code: code.code, root: code.root, signs: true };
             let folder = dir.join("phones").join(format!("{number:02}"));
             std::fs::create_dir_all(&folder).map_err(|error| io("a phone's folder", error))?;
             phones.push(Arc::new(Phone::enrol(member.clone(), &folder, &invite, environment(), seeds.u64(..)).await?));

@@ -87,7 +87,7 @@ pub async fn serve(data: &Path) -> Outcome<()> {
                 let scopes = scopes.split(',').map(str::parse).collect::<Result<_, _>>()?;
                 let valid = Duration::from_secs(3600);
                 let code = town.invite(InviteOrder { role: Role::from_code(role.parse()?), org: None, scopes, name: None, valid }).await?;
-                say(&Invite { server: url.clone(), code: code.code, root: code.root }.to_string())?;
+                say(&Invite { server: url.clone(), code: code.code, root: code.root, signs: true }.to_string())?;
             }
             _ => return Err(format!("what is {order:?}?").into()),
         }

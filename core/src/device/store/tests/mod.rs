@@ -7,6 +7,7 @@ mod copies;
 mod forms;
 mod measuring;
 mod opening;
+mod positions;
 mod rebuilding;
 mod syncing;
 mod town;

@@ -149,6 +149,7 @@ impl Town {
             directory: reads.clone(),
             now_ms: self.now_ms,
             name: Some("测试员".to_owned()),
+            signature: None,
         };
         let key = phone.store.key_pair().unwrap().public();
         let incarnation = phone.store.incarnation().unwrap();
