@@ -37,6 +37,9 @@ pub struct OpenRequest {
     /// Certificates of a private CA to trust beside the public ones, PEM.
     #[uniffi(default = None)]
     pub ca_pem: Option<Vec<u8>>,
+    /// Begins a new store where the life file tells of one that is gone, instead of `Lost`.
+    #[uniffi(default = false)]
+    pub start_anew: bool,
 }
 
 impl std::fmt::Debug for OpenRequest {
@@ -60,13 +63,13 @@ pub struct Device {
 /// [`FieldgridError`]; nothing was changed.
 #[uniffi::export]
 pub async fn open_device(request: OpenRequest) -> Result<Arc<Device>> {
-    let OpenRequest { path, key, life, ca_pem } = request;
-    let key: [u8; 32] = key.try_into().map_err(|_| FieldgridError::invalid_input())?;
+    let OpenRequest { path, key, life, ca_pem, start_anew } = request;
+    let key: [u8; 32] = key.try_into().map_err(|_| FieldgridError::invalid_key())?;
     let path = closing::place(&path);
     spawned(async move {
         closing::done(&path).await;
         blocking(move || {
-            let store = OpenOptions { life: life.map(Into::into), ..OpenOptions::new(&path, key, Arc::new(System::new())) };
+            let store = OpenOptions { life: life.map(Into::into), start_anew, ..OpenOptions::new(&path, key, Arc::new(System::new())) };
             let options = DeviceOptions { connect: Arc::new(HttpConnect { ca_pem }), ..DeviceOptions::new(store) };
             let engine = Engine::open(options, crate::runtime().clone())?;
             Ok(Arc::new(Device { engine: RwLock::new(Some(engine)), path }))
@@ -107,7 +110,7 @@ impl Device {
     /// As [`Device::report`].
     #[uniffi::method(default(form = None))]
     pub async fn act(&self, case_id: String, kind: ActionKind, fields: ActionFields, form: Option<String>) -> Result<String> {
-        let (case, fields) = (id(&case_id)?, fields.try_into()?);
+        let (case, fields) = (id("case", &case_id)?, fields.try_into()?);
         self.save(form, move |engine| Ok(engine.act(case, kind.into(), fields)?.edit.to_string())).await
     }
 
@@ -128,11 +131,11 @@ impl Device {
     /// As [`Device::report`].
     #[uniffi::method(default(form = None))]
     pub async fn edit_household(&self, household: String, fields: FieldEdit, persons: HashMap<String, FieldEdit>, form: Option<String>) -> Result<()> {
-        let household = id(&household)?;
+        let household = id("household", &household)?;
         let mut edits: Vec<_> = fields.into_fields().into_iter().map(|(name, value)| HouseholdEdit::Set(name, value)).collect();
         // In an order of its own, so that the same form is the same again.
         for (person, fields) in BTreeMap::from_iter(persons) {
-            let person = id(&person)?;
+            let person = id("person", &person)?;
             edits.extend(fields.into_fields().into_iter().map(|(name, value)| HouseholdEdit::SetPerson(person, name, value)));
         }
         self.save(form, move |engine| match engine.edit_household(household, edits) {
@@ -149,7 +152,7 @@ impl Device {
     /// As [`Device::report`].
     #[uniffi::method(default(form = None))]
     pub async fn add_person(&self, household: String, fields: FieldEdit, form: Option<String>) -> Result<String> {
-        let household = id(&household)?;
+        let household = id("household", &household)?;
         self.save(form, move |engine| Ok(engine.add_person(household, fields.into_fields())?.to_string())).await
     }
 
@@ -159,7 +162,7 @@ impl Device {
     /// As [`Device::report`].
     #[uniffi::method(default(form = None))]
     pub async fn visit(&self, household: String, visit: Visit, form: Option<String>) -> Result<String> {
-        let (household, visit) = (id(&household)?, visit.try_into()?);
+        let (household, visit) = (id("household", &household)?, visit.try_into()?);
         self.save(form, move |engine| Ok(engine.visit(household, &visit)?.to_string())).await
     }
 
@@ -169,7 +172,7 @@ impl Device {
     /// As [`Device::report`].
     #[uniffi::method(default(form = None))]
     pub async fn set_id_number(&self, household: String, person: String, value: String, form: Option<String>) -> Result<()> {
-        let (household, person) = (id(&household)?, id(&person)?);
+        let (household, person) = (id("household", &household)?, id("person", &person)?);
         self.save(form, move |engine| Ok(engine.set_id_number(household, person, &value).map(|_| ())?)).await
     }
 
@@ -178,7 +181,7 @@ impl Device {
     /// # Errors
     /// As [`Device::report`]; nothing is shown then.
     pub async fn reveal_id_number(&self, household: String, person: String, reason: RevealReason, note: Option<String>) -> Result<Option<String>> {
-        let (household, person) = (id(&household)?, id(&person)?);
+        let (household, person) = (id("household", &household)?, id("person", &person)?);
         self.work(move |engine| Ok(engine.reveal_id_number(household, person, reason.into(), note)?)).await
     }
 
@@ -204,7 +207,7 @@ impl Device {
     /// # Errors
     /// Storage.
     pub async fn case(&self, case_id: String) -> Result<Option<CaseScreen>> {
-        let case = id(&case_id)?;
+        let case = id("case", &case_id)?;
         self.work(move |engine| Ok(engine.case(case)?.map(CaseScreen::from))).await
     }
 
@@ -213,7 +216,7 @@ impl Device {
     /// # Errors
     /// As [`Device::observe_cases`].
     pub fn observe_case(&self, case_id: &str) -> Result<Arc<CaseWatch>> {
-        Ok(CaseWatch::new(self.engine()?.observe_case(id(case_id)?)))
+        Ok(CaseWatch::new(self.engine()?.observe_case(id("case", case_id)?)))
     }
 
     /// Households, up to 500 a page.
@@ -238,7 +241,7 @@ impl Device {
     /// # Errors
     /// As [`Device::households`].
     pub async fn household(&self, household: String) -> Result<Option<HouseholdScreen>> {
-        let household = id(&household)?;
+        let household = id("household", &household)?;
         self.work(move |engine| Ok(engine.household(household)?.map(HouseholdScreen::from))).await
     }
 
@@ -247,7 +250,7 @@ impl Device {
     /// # Errors
     /// As [`Device::observe_cases`].
     pub fn observe_household(&self, household: &str) -> Result<Arc<HouseholdWatch>> {
-        Ok(HouseholdWatch::new(self.engine()?.observe_household(id(household)?)))
+        Ok(HouseholdWatch::new(self.engine()?.observe_household(id("household", household)?)))
     }
 
     /// Visits, of one household or all, up to 500 a page.
@@ -255,7 +258,7 @@ impl Device {
     /// # Errors
     /// As [`Device::households`].
     pub async fn visits(&self, household: Option<String>, limit: u32, after: Option<PageToken>) -> Result<VisitPage> {
-        let household = household.as_deref().map(id).transpose()?;
+        let household = household.as_deref().map(|text| id("household", text)).transpose()?;
         self.work(move |engine| Ok(engine.visits(household, page(limit, after))?.into())).await
     }
 
@@ -264,7 +267,7 @@ impl Device {
     /// # Errors
     /// As [`Device::observe_cases`].
     pub fn observe_visits(&self, household: Option<String>, limit: u32, after: Option<PageToken>) -> Result<Arc<VisitsWatch>> {
-        let household: Option<DocId> = household.as_deref().map(id).transpose()?;
+        let household: Option<DocId> = household.as_deref().map(|text| id("household", text)).transpose()?;
         Ok(VisitsWatch::new(self.engine()?.observe_visits(household, page(limit, after))))
     }
 
@@ -297,7 +300,7 @@ impl Device {
     /// # Errors
     /// When no such edit waits for a decision.
     pub async fn discard(&self, record: String, edit: String) -> Result<()> {
-        let (record, edit) = (id(&record)?, id(&edit)?);
+        let (record, edit) = (id("record", &record)?, id("edit", &edit)?);
         self.work(move |engine| Ok(engine.discard(record, edit)?)).await
     }
 
@@ -306,7 +309,7 @@ impl Device {
     /// # Errors
     /// As [`Device::discard`] and [`Device::act`].
     pub async fn send_as_note(&self, case_id: String, edit: String) -> Result<()> {
-        let (case, edit) = (id(&case_id)?, id(&edit)?);
+        let (case, edit) = (id("case", &case_id)?, id("edit", &edit)?);
         self.work(move |engine| Ok(engine.send_as_note(case, edit).map(|_| ())?)).await
     }
 
@@ -375,10 +378,12 @@ impl Device {
     }
 
     /// The app is in front, or the network is back: what waits in the background tries now.
-    pub fn wake(&self) {
-        if let Ok(engine) = self.engine() {
-            engine.wake();
-        }
+    ///
+    /// # Errors
+    /// When the device was shut down.
+    pub fn wake(&self) -> Result<()> {
+        self.engine()?.wake();
+        Ok(())
     }
 
     /// Forgets everything on this phone, unsent work too, for good.
@@ -423,7 +428,7 @@ impl Device {
 
     /// Work that saves what a form gives.
     async fn save<T: Send + 'static>(&self, form: Option<String>, work: impl FnOnce(&Engine) -> Result<T> + Send + 'static) -> Result<T> {
-        let form: Option<FormId> = form.as_deref().map(id).transpose()?;
+        let form: Option<FormId> = form.as_deref().map(|text| id("form", text)).transpose()?;
         self.work(move |engine| work(&engine.for_form(form))).await
     }
 }
@@ -432,8 +437,9 @@ fn page(limit: u32, after: Option<PageToken>) -> PageRequest {
     PageRequest { limit, after: after.map(Into::into) }
 }
 
-pub(crate) fn id<T: FromStr>(text: &str) -> Result<T> {
-    text.parse().map_err(|_| FieldgridError::invalid_input())
+/// What was given as `field`, which is an id or a code.
+pub(crate) fn id<T: FromStr>(field: &str, text: &str) -> Result<T> {
+    text.parse().map_err(|_| FieldgridError::invalid_input(field))
 }
 
 #[cfg(test)]

@@ -120,12 +120,28 @@ pub struct Place {
     pub accuracy_m: Option<u32>,
 }
 
-impl From<Place> for action::Place {
-    fn from(place: Place) -> Self {
-        #[expect(clippy::cast_possible_truncation, reason = "a degree in millionths fits, and out of range it saturates")]
-        let e6 = |degrees: f64| (degrees * 1e6).round() as i32;
-        Self { lat_e6: place.latitude.map(e6), lng_e6: place.longitude.map(e6), accuracy_m: place.accuracy_m, address: place.address }
+impl TryFrom<Place> for action::Place {
+    type Error = FieldgridError;
+
+    fn try_from(place: Place) -> Result<Self, FieldgridError> {
+        let Place { address, latitude, longitude, accuracy_m } = place;
+        Ok(Self {
+            lat_e6: latitude.map(|degrees| e6("place.latitude", degrees, 90.0)).transpose()?,
+            lng_e6: longitude.map(|degrees| e6("place.longitude", degrees, 180.0)).transpose()?,
+            accuracy_m,
+            address,
+        })
     }
+}
+
+/// Millionths of a degree. What is no number would become a place.
+fn e6(field: &str, degrees: f64, limit: f64) -> Result<i32, FieldgridError> {
+    if !(-limit..=limit).contains(&degrees) {
+        return Err(FieldgridError::out_of_range(field));
+    }
+    #[expect(clippy::cast_possible_truncation, reason = "180 degrees in millionths fit")]
+    let e6 = (degrees * 1e6).round() as i32;
+    Ok(e6)
 }
 
 impl From<action::Place> for Place {
@@ -144,7 +160,7 @@ impl TryFrom<ActionFields> for Fields {
             text: fields.text,
             category: fields.category,
             severity: fields.severity.map(Into::into),
-            place: fields.place.map(Into::into),
+            place: fields.place.map(TryInto::try_into).transpose()?,
             occurred_ms: fields.occurred_ms,
             // Photos and voice are not exported yet.
             evidence: None,
@@ -153,22 +169,22 @@ impl TryFrom<ActionFields> for Fields {
             result: fields.result,
             measure: fields.measure,
             finished_ms: fields.finished_ms,
-            org: fields.org.as_deref().map(id).transpose()?,
-            person: fields.person.as_deref().map(id).transpose()?,
-            required: fields.required.map(ids).transpose()?,
+            org: fields.org.as_deref().map(|text| id("org", text)).transpose()?,
+            person: fields.person.as_deref().map(|text| id("person", text)).transpose()?,
+            required: fields.required.map(|texts| ids("required", texts)).transpose()?,
             due_ms: fields.due_ms,
             instruction: fields.instruction,
-            targets: fields.targets.map(ids).transpose()?,
+            targets: fields.targets.map(|texts| ids("targets", texts)).transpose()?,
             observation: fields.observation,
             seen_ms: fields.seen_ms,
             conclusion: fields.conclusion,
-            grid: fields.grid.as_deref().map(id).transpose()?,
+            grid: fields.grid.as_deref().map(|text| id("grid", text)).transpose()?,
             duplicate_check: fields.duplicate_check,
             score: fields.score,
             source: fields.source,
             max_days: fields.max_days,
-            departments: fields.departments.map(ids).transpose()?,
-            primary: fields.primary.as_deref().map(id).transpose()?,
+            departments: fields.departments.map(|texts| ids("departments", texts)).transpose()?,
+            primary: fields.primary.as_deref().map(|text| id("primary", text)).transpose()?,
             row: fields.row,
             decision: fields.decision,
             // What an import brought, which nobody types.
@@ -258,12 +274,12 @@ impl TryFrom<Visit> for fact::Visit {
 
     fn try_from(visit: Visit) -> Result<Self, FieldgridError> {
         let Visit { kind, result, persons, needs, next_due_ms, cases } = visit;
-        Ok(Self { kind: kind.into(), result: result.into(), persons: ids(persons)?, needs, next_due_ms, cases: ids(cases)? })
+        Ok(Self { kind: kind.into(), result: result.into(), persons: ids("persons", persons)?, needs, next_due_ms, cases: ids("cases", cases)? })
     }
 }
 
-fn ids<T: FromStr>(texts: Vec<String>) -> Result<Vec<T>, FieldgridError> {
-    texts.iter().map(|text| id(text)).collect()
+fn ids<T: FromStr>(field: &str, texts: Vec<String>) -> Result<Vec<T>, FieldgridError> {
+    texts.iter().map(|text| id(field, text)).collect()
 }
 
 fn texts(ids: &[impl ToString]) -> Vec<String> {
@@ -327,6 +343,22 @@ mod tests {
     #[test]
     fn an_id_that_is_none_is_an_error_and_not_left_out() {
         let wrong = ActionFields { departments: Some(vec!["住建局".into()]), ..ActionFields::default() };
-        assert_eq!(Fields::try_from(wrong), Err(FieldgridError::invalid_input()));
+        assert_eq!(Fields::try_from(wrong), Err(FieldgridError::invalid_input("departments")));
+    }
+
+    #[test]
+    fn what_is_no_place_becomes_none() {
+        for (latitude, longitude, field) in [
+            (f64::NAN, 0.0, "place.latitude"),
+            (f64::INFINITY, 0.0, "place.latitude"),
+            (90.000_001, 0.0, "place.latitude"),
+            (0.0, f64::NAN, "place.longitude"),
+            (0.0, -180.1, "place.longitude"),
+            (1e300, 0.0, "place.latitude"),
+        ] {
+            let place = Place { latitude: Some(latitude), longitude: Some(longitude), ..Place::default() };
+            let wrong = ActionFields { place: Some(place), ..ActionFields::default() };
+            assert_eq!(Fields::try_from(wrong), Err(FieldgridError::out_of_range(field)));
+        }
     }
 }

@@ -3,6 +3,8 @@
 use fieldgrid_core::device::enrol::EnrolError;
 use fieldgrid_core::device::store::{OpenError, SaveError, StoreError};
 use fieldgrid_core::device::transport::{TransportError, TransportSetupError};
+use fieldgrid_core::domain::form::{Fault, FormError};
+use fieldgrid_core::domain::policy::Refusal;
 use fieldgrid_core::domain::words;
 
 use crate::code::Words;
@@ -18,6 +20,8 @@ pub enum ErrorKind {
     Damaged,
     /// Another process or another opening uses the store.
     InUse,
+    /// The store is gone although this phone had one. Whoever wants a new one says so.
+    Lost,
     /// No space is left, or the files cannot be written.
     StorageFull,
     /// Storage failed otherwise.
@@ -42,14 +46,18 @@ pub enum ErrorKind {
     ServerRefused,
     /// Too long without contact: only reports may be made.
     ReportOnly,
+    /// The centre has yet to approve this phone: only reports may be made.
+    NotApproved,
     /// Too long without contact: households are locked.
     Locked,
     /// The centre would refuse it; `refusal` says why.
     Refused,
     /// The record is not on this phone, or no such edit waits for a decision.
     NotFound,
-    /// An id or a code that was given is not one.
+    /// What was given is not in the right form; `fields` says what.
     InvalidInput,
+    /// The form lacks what is required; `fields` says what.
+    Incomplete,
     /// The form has saved something else already, which stands.
     AlreadySaved,
 }
@@ -66,16 +74,46 @@ pub enum FieldgridError {
         words: Words,
         /// The stable name of the centre's reason, when the kind is `Refused`.
         refusal: Option<String>,
+        /// What it is about, by name: fields of a form (`docs/codes.md`, "What a form may save"), else what the call
+        /// was given.
+        fields: Vec<String>,
     },
 }
 
 impl FieldgridError {
     fn new(kind: ErrorKind, words: words::Words) -> Self {
-        Self::Failed { kind, words: words.into(), refusal: None }
+        Self::Failed { kind, words: words.into(), refusal: None, fields: Vec::new() }
     }
 
-    pub(crate) fn invalid_input() -> Self {
-        Self::new(ErrorKind::InvalidInput, words::Words { zh: "内容格式不正确", en: "This is not in the right form" })
+    /// Names what it is about.
+    fn about(self, names: &[&str]) -> Self {
+        let Self::Failed { kind, words, refusal, fields: _ } = self;
+        Self::Failed { kind, words, refusal, fields: names.iter().map(|&name| name.to_owned()).collect() }
+    }
+
+    /// What was given as `field` is not in the right form.
+    pub(crate) fn invalid_input(field: &str) -> Self {
+        Self::form(&FormError::of(Fault::Malformed, field))
+    }
+
+    /// A number that is outside its range.
+    pub(crate) fn out_of_range(field: &str) -> Self {
+        Self::form(&FormError::of(Fault::Range, field))
+    }
+
+    pub(crate) fn invalid_key() -> Self {
+        let words = words::Words { zh: "密钥必须是 32 字节", en: "The key must be 32 bytes" };
+        Self::new(ErrorKind::InvalidInput, words).about(&["key"])
+    }
+
+    fn form(error: &FormError) -> Self {
+        let FormError { fault, fields } = error;
+        let (kind, refusal) = match fault {
+            Fault::Missing => (ErrorKind::Incomplete, None),
+            Fault::TooLong => (ErrorKind::Refused, Some(Refusal::TooLarge.to_string())),
+            Fault::Range | Fault::Unknown | Fault::Malformed => (ErrorKind::InvalidInput, None),
+        };
+        Self::Failed { kind, words: error.words().into(), refusal, fields: fields.clone() }
     }
 
     pub(crate) fn invalid_invite() -> Self {
@@ -97,8 +135,15 @@ impl From<OpenError> for FieldgridError {
             OpenError::WrongKey => ErrorKind::WrongKey,
             OpenError::NewerSchema { .. } => ErrorKind::NewerStore,
             OpenError::Damaged => ErrorKind::Damaged,
-            OpenError::Locked => ErrorKind::InUse,
-            OpenError::Io(_) => ErrorKind::StorageFull,
+            OpenError::Lost => ErrorKind::Lost,
+            OpenError::Locked | OpenError::OpenHere => ErrorKind::InUse,
+            OpenError::Unusable(given, _) => {
+                return Self::new(ErrorKind::InvalidInput, error.words()).about(&[given.name()]);
+            }
+            OpenError::CertificateAuthority => {
+                return Self::new(ErrorKind::InvalidInput, error.words()).about(&["ca_pem"]);
+            }
+            OpenError::Io(std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded) => ErrorKind::StorageFull,
             OpenError::Storage(error) => return (*error).into(),
             _ => ErrorKind::Storage,
         };
@@ -114,6 +159,7 @@ impl From<StoreError> for FieldgridError {
             StoreError::Busy => ErrorKind::InUse,
             StoreError::Damaged => ErrorKind::Damaged,
             StoreError::RegistryLocked => ErrorKind::Locked,
+            StoreError::NotApproved => ErrorKind::NotApproved,
             StoreError::Closed => ErrorKind::Closed,
             _ => ErrorKind::Storage,
         };
@@ -128,10 +174,17 @@ impl From<SaveError> for FieldgridError {
             SaveError::Storage(error) => return error.into(),
             SaveError::NotEnrolled => ErrorKind::NotEnrolled,
             SaveError::ReportOnly => ErrorKind::ReportOnly,
+            SaveError::NotApproved => ErrorKind::NotApproved,
+            SaveError::Form(error) => return Self::form(&error),
+            SaveError::OtherKind => return Self::new(ErrorKind::InvalidInput, words).about(&["record"]),
+            SaveError::NoSuchPerson => return Self::new(ErrorKind::NotFound, words).about(&["person"]),
             SaveError::NoSuchRecord => ErrorKind::NotFound,
             SaveError::Nothing => ErrorKind::InvalidInput,
             SaveError::AlreadySaved => ErrorKind::AlreadySaved,
-            SaveError::Refused(reason) => return Self::Failed { kind: ErrorKind::Refused, words: words.into(), refusal: Some(reason.to_string()) },
+            SaveError::Refused(reason) => {
+                let refusal = Some(reason.to_string());
+                return Self::Failed { kind: ErrorKind::Refused, words: words.into(), refusal, fields: Vec::new() };
+            }
             _ => ErrorKind::Damaged,
         };
         Self::new(kind, words)
@@ -163,12 +216,12 @@ impl From<TransportSetupError> for FieldgridError {
 
 #[cfg(test)]
 mod tests {
-    use fieldgrid_core::domain::policy::Refusal;
+    use fieldgrid_core::device::store::{Given, Unusable};
     use fieldgrid_core::wire::error::{ErrorBody, ErrorKind as WireKind};
 
     use super::*;
 
-    const KINDS: [ErrorKind; 21] = [
+    const KINDS: [ErrorKind; 24] = [
         ErrorKind::WrongKey,
         ErrorKind::NewerStore,
         ErrorKind::Damaged,
@@ -189,6 +242,9 @@ mod tests {
         ErrorKind::Refused,
         ErrorKind::NotFound,
         ErrorKind::InvalidInput,
+        ErrorKind::Incomplete,
+        ErrorKind::NotApproved,
+        ErrorKind::Lost,
         ErrorKind::AlreadySaved,
     ];
 
@@ -198,9 +254,14 @@ mod tests {
             ErrorKind::WrongKey => vec![OpenError::WrongKey.into()],
             ErrorKind::NewerStore => vec![OpenError::NewerSchema { found: 9, known: 1 }.into()],
             ErrorKind::Damaged => vec![OpenError::Damaged.into(), StoreError::Damaged.into()],
-            ErrorKind::InUse => vec![OpenError::Locked.into(), StoreError::Busy.into()],
+            ErrorKind::InUse => vec![OpenError::Locked.into(), OpenError::OpenHere.into(), StoreError::Busy.into()],
+            ErrorKind::Lost => vec![OpenError::Lost.into()],
+            ErrorKind::NotApproved => vec![StoreError::NotApproved.into(), SaveError::NotApproved.into()],
+            ErrorKind::Incomplete => vec![SaveError::Form(FormError::of(Fault::Missing, "place")).into()],
             ErrorKind::StorageFull => vec![OpenError::Io(std::io::ErrorKind::StorageFull).into(), StoreError::Full.into()],
-            ErrorKind::Storage => vec![StoreError::Sqlite(1).into(), SaveError::Storage(StoreError::Sqlite(1)).into()],
+            ErrorKind::Storage => {
+                vec![OpenError::Io(std::io::ErrorKind::Other).into(), StoreError::Sqlite(1).into(), SaveError::Storage(StoreError::Sqlite(1)).into()]
+            }
             ErrorKind::Closed => vec![FieldgridError::stopped(), OpenError::Storage(StoreError::Closed).into()],
             ErrorKind::NotEnrolled => vec![StoreError::NotEnrolled.into(), SaveError::NotEnrolled.into()],
             ErrorKind::AlreadyEnrolled => vec![EnrolError::AlreadyEnrolled.into()],
@@ -216,8 +277,15 @@ mod tests {
             ErrorKind::ReportOnly => vec![SaveError::ReportOnly.into()],
             ErrorKind::Locked => vec![StoreError::RegistryLocked.into()],
             ErrorKind::Refused => vec![SaveError::Refused(Refusal::OutOfScope).into()],
-            ErrorKind::NotFound => vec![SaveError::NoSuchRecord.into()],
-            ErrorKind::InvalidInput => vec![FieldgridError::invalid_input()],
+            ErrorKind::NotFound => vec![SaveError::NoSuchRecord.into(), SaveError::NoSuchPerson.into()],
+            ErrorKind::InvalidInput => vec![
+                FieldgridError::invalid_input("record"),
+                FieldgridError::invalid_key(),
+                OpenError::Unusable(Given::Life, Unusable::Same).into(),
+                OpenError::CertificateAuthority.into(),
+                SaveError::OtherKind.into(),
+                SaveError::Form(FormError::of(Fault::Range, "score")).into(),
+            ],
             ErrorKind::AlreadySaved => vec![SaveError::AlreadySaved.into()],
         }
     }
@@ -227,7 +295,9 @@ mod tests {
         let chinese = |text: &str| text.chars().any(|c| ('\u{4e00}'..='\u{9fff}').contains(&c));
         for expected in KINDS {
             for error in said(expected) {
-                let FieldgridError::Failed { kind, words, refusal } = &error;
+                let FieldgridError::Failed { kind, words, refusal, fields } = &error;
+                let named = matches!(kind, ErrorKind::InvalidInput | ErrorKind::Incomplete);
+                assert!(!named || !fields.is_empty(), "{error:?}");
                 assert_eq!(*kind, expected);
                 assert!(chinese(&words.zh) && !words.en.is_empty() && !chinese(&words.en), "{error:?}");
                 assert_eq!(refusal.as_deref(), (expected == ErrorKind::Refused).then_some("out_of_scope"));

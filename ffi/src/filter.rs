@@ -52,7 +52,7 @@ impl TryFrom<CaseFilter> for store::CaseFilter {
             CaseOrder::Due => store::CaseOrder::Due,
             CaseOrder::Today => store::CaseOrder::Today,
         };
-        Ok(Self { state: state.map(Into::into), open, mine, assigned, category, area: area.as_deref().map(id).transpose()?, order })
+        Ok(Self { state: state.map(Into::into), open, mine, assigned, category, area: area.as_deref().map(|text| id("area", text)).transpose()?, order })
     }
 }
 
@@ -71,6 +71,6 @@ impl TryFrom<HouseholdFilter> for store::HouseholdFilter {
     type Error = FieldgridError;
 
     fn try_from(HouseholdFilter { area, care }: HouseholdFilter) -> Result<Self, FieldgridError> {
-        Ok(Self { area: area.as_deref().map(id).transpose()?, care })
+        Ok(Self { area: area.as_deref().map(|text| id("area", text)).transpose()?, care })
     }
 }

@@ -30,7 +30,7 @@ pub use log::{LogLevel, LogLine, LogWatch, observe_log};
 pub use record::{CasePage, CaseRow, Delivery, Hit, HitPage, HouseholdPage, HouseholdRow, PageToken, RefusedEdit, VisitPage, VisitRow};
 pub use screen::{
     Alternative, Assignment, AssignmentState, CaseScreen, DeviceStatus, Enrolment, Flag, FlagLevel, HistoryEntry, HouseholdScreen, Names, NextAction, Person,
-    SyncResult, SyncWait,
+    SyncResult, SyncWait, Wiped,
 };
 pub use watch::{CaseWatch, CasesWatch, DeviceWatch, HouseholdWatch, HouseholdsWatch, RefusedWatch, VisitsWatch};
 

@@ -400,6 +400,25 @@ impl From<SyncSummary> for SyncResult {
     }
 }
 
+/// What had become of the phone's work when the centre revoked it and its store was wiped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, uniffi::Record)]
+pub struct Wiped {
+    /// When, milliseconds since 1970, phone's clock.
+    pub at_ms: i64,
+    /// Edits and facts that the centre had received.
+    pub received: u32,
+    /// Those that the centre keeps aside until its administrator decides.
+    pub kept_aside: u32,
+    /// Those that never reached the centre, or were refused: they are lost with the store.
+    pub lost: u32,
+}
+
+impl From<store::Wiped> for Wiped {
+    fn from(store::Wiped { at_ms, received, kept_aside, lost }: store::Wiped) -> Self {
+        Self { at_ms, received, kept_aside, lost }
+    }
+}
+
 /// How the phone stands: the status screen, and the sync line of every other.
 #[derive(Debug, Clone, PartialEq, Eq, uniffi::Record)]
 pub struct DeviceStatus {
@@ -421,8 +440,12 @@ pub struct DeviceStatus {
     pub parked: u32,
     /// The phone's clock at the last contact, milliseconds since 1970.
     pub contact_ms: Option<i64>,
-    /// Too long without contact: reports only, households are locked.
+    /// Reports only, households are locked: too long without contact, or awaiting approval.
     pub report_only: bool,
+    /// The centre has yet to approve this phone: until then it may only report.
+    pub awaits_approval: bool,
+    /// The centre revoked this phone and its store was wiped: what had become of the work. Until it enrols again.
+    pub wiped: Option<Wiped>,
     /// How much longer everything may be done without contact, milliseconds; none when it has ended.
     pub lease_left_ms: Option<i64>,
     /// The store was found to be a copy; it gets a new life at the next contact.
@@ -454,6 +477,8 @@ impl From<device::DeviceStatus> for DeviceStatus {
             parked: store.parked,
             contact_ms: store.contact_ms,
             report_only: enrolment.is_some() && lease_left_ms.is_none(),
+            awaits_approval: store.awaits_approval,
+            wiped: store.wiped.map(Wiped::from),
             lease_left_ms,
             copied: store.copied,
             background: sync.background,

@@ -12,7 +12,7 @@ const SOON: Duration = Duration::from_secs(10);
 async fn who_waits_for_a_value_is_let_go_by_cancel_and_by_shutdown() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.db").to_str().unwrap().to_owned();
-    let device = open_device(OpenRequest { path, key: vec![1; 32], life: None, ca_pem: None }).await.unwrap();
+    let device = open_device(OpenRequest { path, key: vec![1; 32], life: None, ca_pem: None, start_anew: false }).await.unwrap();
     let closed = |ended| matches!(ended, Err(FieldgridError::Failed { kind: ErrorKind::Closed, .. }));
     for by_shutdown in [false, true] {
         let watch = device.observe_status().unwrap();

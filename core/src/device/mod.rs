@@ -19,6 +19,7 @@ pub mod transport;
 pub use status::DeviceWatch;
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use minicbor::Encode;
@@ -27,6 +28,7 @@ use tokio::runtime::Handle;
 use crate::domain::action::{ActionKind, Fields};
 use crate::domain::case::kinds::{self, Field};
 use crate::domain::fact::{FactKind, Reveal, RevealReason, Visit};
+use crate::domain::form as rules;
 use crate::domain::household::{self, HouseholdEdit};
 use crate::domain::id::{DocId, FactId, FormId, Hash, PersonId};
 use crate::record::{Command, Record, RecordKind};
@@ -68,6 +70,8 @@ pub struct Device {
     options: Arc<DeviceOptions>,
     runtime: Handle,
     runner: Arc<Mutex<Option<Runner>>>,
+    /// Whether to keep in sync: wished for, also before enrolment.
+    background: Arc<AtomicBool>,
     /// Whose saves these are; of no form, unless [`Self::for_form`] said so.
     form: Option<FormId>,
 }
@@ -78,8 +82,11 @@ impl Device {
     /// # Errors
     /// See [`OpenError`]; nothing was changed.
     pub fn open(options: DeviceOptions, runtime: Handle) -> Result<Self, OpenError> {
-        let store = Store::open(&options.store)?;
-        Ok(Self { store, options: Arc::new(options), runtime, runner: Arc::default(), form: None })
+        let checked = options.connect.check().map_err(|_| OpenError::CertificateAuthority);
+        let store = checked.and_then(|()| Store::open(&options.store)).inspect_err(|error| {
+            tracing::warn!(%error, "the store was not opened");
+        })?;
+        Ok(Self { store, options: Arc::new(options), runtime, runner: Arc::default(), background: Arc::default(), form: None })
     }
 
     /// Who the device is; `None` before enrolment.
@@ -96,9 +103,14 @@ impl Device {
         let transport = self.options.connect.connect(&invite.server)?;
         let (store, invite) = (self.store.clone(), invite.clone());
         let work = self.runtime.spawn(async move { enrol::enrol(&store, &*transport, &invite).await });
-        let identity = work.await.unwrap_or(Err(EnrolError::Storage(StoreError::Closed)))?;
+        let enrolled = work.await.unwrap_or(Err(EnrolError::Storage(StoreError::Closed)));
+        let identity = enrolled.inspect_err(|error| tracing::warn!(reason = error.words().en, "not enrolled"))?;
+        tracing::info!(role = %identity.grant.role, scopes = identity.grant.scopes.len(), "enrolled");
         // What ran before ran for another life of this store.
         *self.runner_slot() = None;
+        if self.background.load(Ordering::SeqCst) {
+            self.start().map_err(EnrolError::Setup)?;
+        }
         Ok(identity)
     }
 
@@ -114,13 +126,14 @@ impl Device {
         Self { form, ..self.clone() }
     }
 
-    /// Reports a new case. It happened now unless the fields say when.
+    /// Reports a new case. It happened now unless the fields say when; without a severity it is as bad as its
+    /// category is by default, and a title alone is the text too.
     ///
     /// # Errors
     /// See [`SaveError`]; nothing is saved then.
     pub fn report(&self, fields: Fields) -> Result<Saved, SaveError> {
         let store = self.store_for(&("report", &fields));
-        self.saved(store.act(None, ActionKind::Report, self.dated(ActionKind::Report, fields)))
+        self.saved("report", store.act(None, ActionKind::Report, rules::complete(self.dated(ActionKind::Report, fields))))
     }
 
     /// Acts on a case. Author, what he has seen, round and assignment come from the case as it stands here; what was finished or seen was so now,
@@ -130,7 +143,7 @@ impl Device {
     /// See [`SaveError`]; nothing is saved then.
     pub fn act(&self, case: DocId, kind: ActionKind, fields: Fields) -> Result<Saved, SaveError> {
         let store = self.store_for(&("act", case, kind, &fields));
-        self.saved(store.act(Some(case), kind, self.dated(kind, fields)))
+        self.saved("act", store.act(Some(case), kind, self.dated(kind, fields)))
     }
 
     /// Adds a household with its persons.
@@ -141,7 +154,7 @@ impl Device {
         let store = self.store_for(&("add_household", &household.fields, &household.persons));
         let persons = household.persons.into_iter().map(|fields| HouseholdEdit::AddPerson(self.store.new_person(), fields));
         let edits = std::iter::once(HouseholdEdit::Create(household.fields)).chain(persons).collect();
-        self.saved(store.save(store.new_doc(), &Command::EditHousehold(edits)))
+        self.saved("add_household", store.save(store.new_doc(), &Command::EditHousehold(edits)))
     }
 
     /// Saves a form of a household: exactly the fields that were changed.
@@ -150,7 +163,7 @@ impl Device {
     /// See [`SaveError`]; nothing is saved then.
     pub fn edit_household(&self, household: DocId, edits: Vec<HouseholdEdit>) -> Result<Saved, SaveError> {
         let store = self.store_for(&("edit_household", household, &edits));
-        self.saved(store.save(household, &Command::EditHousehold(edits)))
+        self.saved("edit_household", store.save(household, &Command::EditHousehold(edits)))
     }
 
     /// An id for a person who is to be added.
@@ -164,7 +177,7 @@ impl Device {
     /// # Errors
     /// See [`SaveError`]; nothing is saved then.
     pub fn add_person(&self, household: DocId, fields: household::Fields) -> Result<PersonId, SaveError> {
-        self.saved(self.store_for(&("add_person", household, &fields)).add_person(household, fields))
+        self.saved("add_person", self.store_for(&("add_person", household, &fields)).add_person(household, fields))
     }
 
     /// Records a visit to a household.
@@ -172,7 +185,7 @@ impl Device {
     /// # Errors
     /// See [`SaveError`]; nothing is saved then.
     pub fn visit(&self, household: DocId, visit: &Visit) -> Result<FactId, SaveError> {
-        self.saved(self.store_for(&("visit", household, visit)).visit(household, visit))
+        self.saved("visit", self.store_for(&("visit", household, visit)).visit(household, visit))
     }
 
     /// Keeps a person's ID number: a fact beside the household, which names it by a random id only.
@@ -180,7 +193,7 @@ impl Device {
     /// # Errors
     /// See [`SaveError`]; nothing of it is in the household then.
     pub fn set_id_number(&self, household: DocId, person: PersonId, value: &str) -> Result<Saved, SaveError> {
-        self.saved(self.store_for(&("set_id_number", household, person, value)).set_sensitive(household, person, ID_NUMBER, value))
+        self.saved("set_id_number", self.store_for(&("set_id_number", household, person, value)).set_sensitive(household, person, ID_NUMBER, value))
     }
 
     /// Reads a person's ID number. That it was read, and why, is recorded first, and synced like everything else; `note` says what the reason does not.
@@ -189,6 +202,7 @@ impl Device {
     /// # Errors
     /// See [`SaveError`]; nothing is shown then.
     pub fn reveal_id_number(&self, household: DocId, person: PersonId, reason: RevealReason, note: Option<String>) -> Result<Option<String>, SaveError> {
+        rules::reveal(reason, note.as_deref())?;
         let detail = self.store.household(household)?.ok_or(SaveError::NoSuchRecord)?;
         let named = detail.household.as_ref().and_then(|household| household::text(household.persons.get(&person)?, ID_NUMBER)?.parse().ok());
         let Some(value) = named else {
@@ -196,7 +210,7 @@ impl Device {
         };
         let reveal = Reveal { person: Some(person), field: ID_NUMBER.to_owned(), value: Some(value), reason: Some(reason), note };
         let reveal = minicbor::to_vec(reveal).expect("encoding into memory does not fail");
-        self.saved(self.store.state(FactKind::Reveal, household, reveal))?;
+        self.saved("reveal_id_number", self.store.state(FactKind::Reveal, household, reveal))?;
         Ok(self.store.sensitive_value(value)?)
     }
 
@@ -304,7 +318,7 @@ impl Device {
     /// # Errors
     /// As [`Device::discard`] and [`Device::act`].
     pub fn send_as_note(&self, case: DocId, edit: Hash) -> Result<Saved, SaveError> {
-        self.saved(self.store.send_as_note(case, edit))
+        self.saved("send_as_note", self.store.send_as_note(case, edit))
     }
 
     /// Names for codes and ids.
@@ -400,7 +414,11 @@ impl Device {
         self.store.for_form(self.form.map(|form| Form::new(form, given)))
     }
 
-    fn saved<T, E>(&self, saved: Result<T, E>) -> Result<T, E> {
+    fn saved<T>(&self, call: &'static str, saved: Result<T, SaveError>) -> Result<T, SaveError> {
+        match &saved {
+            Ok(_) => tracing::debug!(call, "saved"),
+            Err(error) => tracing::info!(call, %error, "not saved"),
+        }
         if saved.is_ok()
             && let Some(runner) = &*self.runner_slot()
         {
@@ -412,7 +430,9 @@ impl Device {
     /// Fills in the times that the kind asks for and the form does not have.
     fn dated(&self, kind: ActionKind, fields: Fields) -> Fields {
         let wanted = kinds::spec(kind).map_or(&[][..], |spec| spec.fields);
-        let or_now = |time: Option<i64>, field: Field| time.or_else(|| wanted.contains(&field).then(|| self.options.store.env.wall_ms()));
+        // Whatever the clock says, the form is saved.
+        let now_ms = self.options.store.env.wall_ms().clamp(0, rules::MAX_TIME_MS);
+        let or_now = |time: Option<i64>, field: Field| time.or_else(|| wanted.contains(&field).then_some(now_ms));
         Fields {
             occurred_ms: or_now(fields.occurred_ms, Field::OccurredAt),
             finished_ms: or_now(fields.finished_ms, Field::FinishedAt),

@@ -116,7 +116,7 @@ impl SyncStore for Store {
     }
 
     fn wipe(&self) -> Result<(), StoreFault> {
-        Ok(Self::wipe(self)?)
+        Ok(Self::wipe_revoked(self)?)
     }
 }
 
@@ -362,6 +362,7 @@ impl Inner {
             };
         };
         summary.unsent = self.blocking(|store| store.unsent()).await.unwrap_or_default();
+        summary.log();
         self.status.send_modify(|status| {
             status.syncing = false;
             status.wait = summary.wait;

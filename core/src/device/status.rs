@@ -67,6 +67,8 @@ impl DeviceWatch {
             options: Arc::clone(&self.options),
             runtime: self.runtime.clone(),
             runner: self.runner.upgrade()?,
+            // It only looks.
+            background: Arc::default(),
             form: None,
         })
     }

@@ -1,5 +1,6 @@
 //! What goes on beside the calls: sync, now and in the background; and the end of it, by closing or wiping.
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -34,11 +35,12 @@ impl Device {
         }
     }
 
-    /// Keeps in sync from now on, until [`Device::stop`] or the last clone is gone. Does nothing before enrolment.
+    /// Keeps in sync from now on, until [`Device::stop`] or the last clone is gone; before enrolment, from then on.
     ///
     /// # Errors
     /// When the transport cannot be set up.
     pub fn start(&self) -> Result<(), TransportSetupError> {
+        self.background.store(true, Ordering::SeqCst);
         if let Some(runner) = self.runner()? {
             runner.start();
         }
@@ -47,6 +49,7 @@ impl Device {
 
     /// Stops keeping in sync, within five seconds.
     pub async fn stop(&self) {
+        self.background.store(false, Ordering::SeqCst);
         let runner = self.runner_slot().clone();
         if let Some(runner) = runner {
             runner.stop().await;
@@ -63,7 +66,7 @@ impl Device {
             if let Some(runner) = runner {
                 runner.close().await;
             }
-            let Self { store, options: _, runtime: _, runner: _, form: _ } = self;
+            let Self { store, options: _, runtime: _, runner: _, background: _, form: _ } = self;
             let _ = tokio::time::timeout(CLOSING, store.close()).await;
         }
     }

@@ -13,10 +13,10 @@ use super::transport::{Arrived, BoxFuture, News, PackPart, Transport, TransportE
 use super::*;
 use crate::domain::action::{Place, Severity};
 use crate::domain::fact::{Body, VisitKind, VisitResult};
+use crate::domain::form::{Fault, FormError};
 use crate::domain::grant::{Grant, Role};
 use crate::domain::household::{Value, text};
 use crate::domain::id::{DeviceId, GrantId, StreamId, UserId};
-use crate::domain::policy::Refusal;
 use crate::env::Environment;
 use crate::wire::batch::{Batch, Item};
 use crate::wire::enrol::{EnrolAnswer, EnrolRequest, ServerKeys, SignedGrant};
@@ -357,7 +357,7 @@ async fn a_sensitive_value_is_beside_the_record_and_reading_it_is_recorded() {
     let reveal = |note: Option<&str>| device.reveal_id_number(household, person, RevealReason::Unlisted, note.map(str::to_owned));
     assert_eq!(reveal(None), Ok(None));
     device.set_id_number(household, person, "610799198001010017").unwrap();
-    assert_eq!(reveal(Some(&"因".repeat(2001))), Err(SaveError::Refused(Refusal::TooLarge)));
+    assert_eq!(reveal(Some(&"因".repeat(2001))), Err(FormError::of(Fault::TooLong, "note").into()));
     assert_eq!(reveal(Some("补办社保卡")).unwrap().as_deref(), Some("610799198001010017"));
 
     let detail = device.household(household).unwrap().unwrap();
@@ -488,4 +488,24 @@ async fn closing_ends_what_is_under_way_and_frees_the_files_at_once() {
     let again = Device::open(options, Handle::current()).unwrap();
     assert!(begun.elapsed() < Duration::from_millis(90), "the lock was free: {:?}", begun.elapsed());
     assert_eq!(again.households(&HouseholdFilter::default(), PageRequest::first(2)).unwrap().rows.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn keeping_in_sync_may_be_asked_for_before_enrolment() {
+    let Phone { device, centre, _folder } = phone();
+    device.start().unwrap();
+    assert!(!device.status().unwrap().sync.background);
+    device.enrol(&Centre::invite()).await.unwrap();
+    assert!(device.status().unwrap().sync.background);
+    let report = Fields {
+        text: Some("井盖破损".into()),
+        category: Some("0201".into()),
+        place: Some(Place { address: Some("劳动路口".into()), ..Place::default() }),
+        ..Fields::default()
+    };
+    device.report(report).unwrap();
+    sleep(Duration::from_secs(5)).await;
+    assert_eq!(centre.batches.lock().unwrap().len(), 1);
+    device.stop().await;
+    assert!(!device.status().unwrap().sync.background);
 }

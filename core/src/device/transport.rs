@@ -95,6 +95,14 @@ pub trait Connect: Send + Sync + std::fmt::Debug {
     /// # Errors
     /// [`TransportSetupError`].
     fn connect(&self, server: &str) -> Result<Arc<dyn Transport>, TransportSetupError>;
+
+    /// Whether what it was given can be used: said when the device is opened, and not at its first sync.
+    ///
+    /// # Errors
+    /// [`TransportSetupError`].
+    fn check(&self) -> Result<(), TransportSetupError> {
+        Ok(())
+    }
 }
 
 /// Over HTTP.
@@ -107,6 +115,10 @@ pub struct HttpConnect {
 impl Connect for HttpConnect {
     fn connect(&self, server: &str) -> Result<Arc<dyn Transport>, TransportSetupError> {
         Ok(Arc::new(HttpTransport::new(server, self.ca_pem.as_deref())?))
+    }
+
+    fn check(&self) -> Result<(), TransportSetupError> {
+        tls(self.ca_pem.as_deref()).map(drop)
     }
 }
 

@@ -9,6 +9,7 @@ pub mod category;
 pub(crate) mod code;
 pub mod divisions;
 pub mod fact;
+pub mod form;
 pub mod grant;
 pub mod household;
 pub mod id;

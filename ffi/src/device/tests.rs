@@ -7,7 +7,7 @@ use super::*;
 use crate::error::ErrorKind;
 
 fn request(folder: &Path) -> OpenRequest {
-    OpenRequest { path: folder.join("phone.db").to_str().unwrap().to_owned(), key: vec![7; 32], life: None, ca_pem: None }
+    OpenRequest { path: folder.join("phone.db").to_str().unwrap().to_owned(), key: vec![7; 32], life: None, ca_pem: None, start_anew: false }
 }
 
 fn kind<T>(result: Result<T>) -> Option<ErrorKind> {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use fieldgrid_core::device::store::OpenOptions;
 use fieldgrid_core::device::{Device, DeviceOptions};
-use fieldgrid_core::domain::action::Fields;
+use fieldgrid_core::domain::action::{Fields, Place};
 use fieldgrid_core::domain::grant::Role;
 use fieldgrid_core::env::System;
 use sync_server::http::{self, Options};
@@ -20,6 +20,17 @@ pub fn phone(dir: &TempDir, n: u8) -> Device {
     Device::open(DeviceOptions::new(store), Handle::current()).unwrap()
 }
 
+/// A report of a street lamp.
+pub fn lamp_out(title: String) -> Fields {
+    Fields {
+        title: Some(title),
+        category: Some("0203".to_owned()),
+        place: Some(Place { address: Some("天汉大道".to_owned()), ..Place::default() }),
+        grid: Some("610702001001001".parse().unwrap()),
+        ..Fields::default()
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_one_phone_reports_the_next_one_gets_in_a_pack() {
     let desk = Desk::open(Options::default()).with_a_grid().await;
@@ -29,7 +40,7 @@ async fn what_one_phone_reports_the_next_one_gets_in_a_pack() {
     first.enrol(&desk.invite(Role::GridMember, &url).await).await.unwrap();
     first.sync_now().await.unwrap();
     for n in 0..60 {
-        first.report(Fields { title: Some(format!("路灯不亮 {n}")), grid: Some("610702001001001".parse().unwrap()), ..Fields::default() }).unwrap();
+        first.report(lamp_out(format!("路灯不亮 {n}"))).unwrap();
     }
     let pushed = first.sync_now().await.unwrap();
     assert_eq!((pushed.wait, pushed.refused), (None, 0), "{pushed:?}");

@@ -6,14 +6,13 @@ use std::time::Duration;
 
 use fieldgrid_core::device::Device;
 use fieldgrid_core::device::sync::WaitReason;
-use fieldgrid_core::domain::action::Fields;
 use fieldgrid_core::domain::id::Hash;
 use fieldgrid_core::wire::enrol::Invite;
 use fieldgrid_core::wire::sync::{Authenticate, Request, StateHash, Token};
 use fieldgrid_core::wire::{frame, limits::MAX_BODY};
 use tempfile::TempDir;
 
-use crate::engine::phone;
+use crate::engine::{lamp_out, phone};
 use crate::process::{Server, lines, run};
 
 const GRID: &str = "610702001001001";
@@ -56,8 +55,7 @@ fn until_full(server: &Server) {
 /// Reports that hardly compress: more than what counts as here at once.
 fn work(device: &Device) {
     for n in 0..250_u32 {
-        let title = Some(format!("路灯不亮 {}", Hash::of(&[&n.to_be_bytes()])));
-        device.report(Fields { title, grid: Some(GRID.parse().unwrap()), ..Fields::default() }).unwrap();
+        device.report(lamp_out(format!("路灯不亮 {}", Hash::of(&[&n.to_be_bytes()])))).unwrap();
     }
 }
 

@@ -79,6 +79,8 @@ impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::RegistryLocked => Self::refused(format_args!("已超过离线期限，联系中心前不能查看户与人员 · {error}")),
+            StoreError::NotApproved => Self::refused(format_args!("{} · {error}", error.words().zh)),
+            StoreError::NotEnrolled => SaveError::NotEnrolled.into(),
             _ => Self::other(error),
         }
     }
@@ -89,6 +91,10 @@ impl From<SaveError> for Failure {
         match error {
             SaveError::NotEnrolled => Self::enrolment(format_args!("本机尚未入网，请先运行 fieldgrid enrol · {error}")),
             SaveError::ReportOnly => Self::refused(format_args!("联系中心前只能上报和补充 · {error}")),
+            SaveError::NotApproved => StoreError::NotApproved.into(),
+            SaveError::Form(wrong) => Self::usage(format_args!("{} · {wrong}", wrong.words().zh)),
+            SaveError::OtherKind => Self::usage(format_args!("{} · {error}", error.words().zh)),
+            SaveError::NoSuchPerson => Self::missing(format_args!("{} · {error}", error.words().zh)),
             SaveError::Refused(reason) => {
                 let (zh, en) = reason.words();
                 Self::refused(format_args!("{zh} · {en}"))

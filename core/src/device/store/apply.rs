@@ -316,7 +316,7 @@ impl Store {
     /// What follows a commit.
     fn after(&self, applied: &mut Applied) -> Result<(), StoreError> {
         if applied.wiped {
-            return self.wipe();
+            return self.wipe_revoked();
         }
         if applied.purged > 0 || self.inner.db.owes_emptying() {
             self.inner.db.truncate_wal()?;

@@ -6,6 +6,7 @@ use zeroize::Zeroizing;
 
 use super::StoreError;
 use super::held::Rejected;
+use super::own::Wiped;
 use crate::domain::grant::Grant;
 use crate::domain::id::{DeviceId, Hash, Incarnation, StreamId};
 use crate::domain::time::{Anchor, Stamp};
@@ -42,6 +43,9 @@ pub(super) const REPROJECT: Key<bool> = Key::new("reproject");
 
 /// The centre told the device to wipe itself, and it has not yet.
 pub(super) const WIPE: Key<bool> = Key::new("wipe");
+
+/// What the centre had when it revoked the device and the store was wiped.
+pub(super) const WIPED: Key<Wiped> = Key::new("wiped");
 
 const SECRET: &str = "secret";
 

@@ -15,6 +15,7 @@ mod db;
 mod document;
 mod form;
 mod held;
+mod life;
 mod list;
 mod meta;
 mod observe;
@@ -50,9 +51,9 @@ pub use apply::{Applied, ApplyError};
 pub use form::Form;
 pub use meta::Identity;
 pub use observe::{Topic, Watch};
-pub use open::{OpenError, OpenOptions};
+pub use open::{Given, OpenError, OpenOptions, Unusable};
 pub use outbox::{Ahead, Prepare, Prepared};
-pub use own::{Delivery, DeliveryState, Standing};
+pub use own::{Delivery, DeliveryState, Standing, Wiped};
 pub use view::{
     CaseDetail, CaseFilter, CaseOrder, CaseRow, EditRow, Hit, HouseholdDetail, HouseholdFilter, HouseholdRow, Names, Page, PageRequest, PageToken, Status,
     StreamRow, Unsent, UnsentReason, VisitRow,
@@ -70,8 +71,8 @@ use crate::wire::suite::KeyPair;
 use crate::wire::sync::{OutboxHead, Token};
 
 use db::Database;
+use life::LifeFile;
 use observe::{Announcer, Touched};
-use open::LifeFile;
 use outbox::Outstanding;
 
 /// The store of one device. Clones share it.
@@ -125,6 +126,9 @@ pub enum StoreError {
     /// Too long without contact: households are locked until the centre is reached.
     #[error("households are locked until the centre is reached")]
     RegistryLocked,
+    /// The centre has yet to approve this phone: until then it may only report.
+    #[error("households are locked until the centre has approved this phone")]
+    NotApproved,
     /// What watched the store has ended.
     #[error("the store is closed")]
     Closed,
@@ -145,6 +149,10 @@ impl StoreError {
             Self::RegistryLocked => {
                 ("太久没有联系中心，住户已锁定；连网同步一次即可恢复", "No contact for too long, so households are locked; one sync opens them")
             }
+            Self::NotApproved => (
+                "本机等待镇街中心确认，确认前只能上报；请联系镇街中心",
+                "This phone waits for the centre's approval and may only report until then; call the town centre",
+            ),
             Self::Closed => ("应用已关闭本机存储，请重新打开", "The app has closed this phone's storage; open it again"),
             Self::Sqlite(_) => ("本机存储出错，请检查剩余空间", "This phone's storage failed; see whether there is space left"),
         };
@@ -228,7 +236,7 @@ impl Store {
         };
         let store = Self { inner: Arc::new(inner), form: None };
         if store.inner.db.alone(|db| meta::get(db, meta::WIPE))?.unwrap_or(false) {
-            store.wipe()?;
+            store.wipe_revoked()?;
         }
         store.refresh()?;
         if store.inner.db.alone(|db| meta::get(db, meta::REPROJECT))?.unwrap_or(false) {
@@ -293,6 +301,7 @@ impl Store {
             for info in &answer.directory {
                 session::list_stream(tx, info)?;
             }
+            meta::clear(tx, meta::WIPED)?;
             let stamp = self.inner.env.stamp();
             meta::put(tx, meta::ANCHOR, &crate::domain::time::Anchor { server_ms: answer.now_ms, stamp })?;
             meta::put(tx, meta::CLOCK, &meta::Clock { contact_ms: stamp.wall_ms, high_ms: stamp.wall_ms, run_ms: 0 })?;
@@ -328,15 +337,28 @@ impl Store {
         self.inner.db.write(|tx| self.tick(tx))
     }
 
-    /// Forgets everything: the device is revoked, or is given to someone else. What is left is an empty store under a new incarnation and key.
+    /// Forgets everything: the device is given to someone else. What is left is an empty store under a new incarnation and key.
     ///
     /// # Errors
     /// Storage; [`StoreError::Busy`] where a reader stayed: all is deleted, and still in the WAL until it is wiped again or closed.
     pub fn wipe(&self) -> Result<(), StoreError> {
-        *db::lock(&self.inner.outstanding) = None;
+        self.forget(false)
+    }
+
+    /// Forgets everything because the centre revoked the device. How much of its work the centre had by then stays: [`Status::wiped`] says it.
+    ///
+    /// # Errors
+    /// As [`Self::wipe`].
+    pub fn wipe_revoked(&self) -> Result<(), StoreError> {
+        self.forget(true)
+    }
+
+    fn forget(&self, revoked: bool) -> Result<(), StoreError> {
+        let asked = db::lock(&self.inner.outstanding).take();
         *db::lock(&self.inner.sealed) = None;
         let env = self.inner.env.as_ref();
         self.inner.db.write(|tx| {
+            let wiped = if revoked { own::wiped(tx, asked.as_ref(), env.wall_ms())? } else { None };
             let life: Option<u64> = meta::get(tx, meta::LIFE)?;
             let tables = [
                 "split_views",
@@ -366,6 +388,10 @@ impl Store {
             search::scrub(tx)?;
             if let Some(life) = life {
                 meta::put(tx, meta::LIFE, &life)?;
+            }
+            if let Some(wiped) = wiped {
+                tracing::warn!(?wiped, "the centre revoked this phone; its store is wiped");
+                meta::put(tx, meta::WIPED, &wiped)?;
             }
             meta::new_incarnation(tx, Incarnation::random(random(env)))?;
             meta::put_secret(tx, &Zeroizing::new(random::<32>(env)))
@@ -416,12 +442,23 @@ impl Store {
         Ok(if left > 0 { Lease::Open(left) } else { Lease::ReportOnly })
     }
 
-    /// Households are locked after the lease.
+    /// Households are read only by a phone that is enrolled, approved and within its lease.
     fn registry<T>(&self, f: impl FnOnce(&Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {
-        self.inner.db.read(|db| match self.lease_in(db)? {
-            Lease::Open(_) => f(db),
-            Lease::ReportOnly => Err(StoreError::RegistryLocked),
+        self.inner.db.read(|db| match self.locked_in(db)? {
+            None => f(db),
+            Some(error) => Err(error),
         })
+    }
+
+    /// Why everything but reports is locked, if it is.
+    fn locked_in(&self, db: &Connection) -> Result<Option<StoreError>, StoreError> {
+        if self.enrolled().is_none() {
+            return Ok(Some(StoreError::NotEnrolled));
+        }
+        if position::report_only(db)? {
+            return Ok(Some(StoreError::NotApproved));
+        }
+        Ok((self.lease_in(db)? == Lease::ReportOnly).then_some(StoreError::RegistryLocked))
     }
 
     /// Counts the time since it was last counted.

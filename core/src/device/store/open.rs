@@ -1,19 +1,17 @@
 //! Opening: every check before the first write, typed errors, and nothing destroyed.
 
-use std::fs::{File, OpenOptions as FileOptions};
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
-use minicbor::{Decode, Encode};
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use zeroize::Zeroizing;
 
 use super::db::{self, Database, Mac};
+use super::life::LifeFile;
 use super::meta::{self, Renew};
 use super::{Store, StoreError, rebuild};
-use crate::domain::id::{Hash, Incarnation};
+use crate::domain::id::Incarnation;
 use crate::domain::words::Words;
 use crate::env::{Environment, random};
 
@@ -29,8 +27,6 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/008_signed_positions.sql"),
     include_str!("../../../migrations/009_covered_batches_are_kept_a_while.sql"),
 ];
-/// How long a second opener waits for the first to leave.
-const LOCK_TRIES: u32 = 20;
 const PAGE: u64 = 4096;
 
 /// Where a store is and what opens it.
@@ -45,13 +41,15 @@ pub struct OpenOptions {
     /// A small file that backups do not reach (Android: `noBackupFilesDir`); by default beside the database, with the ending `.life`. It tells a restored or
     /// copied store from the one that was closed last, and a wrong key from a damaged file.
     pub life: Option<PathBuf>,
+    /// Begins a new store where the life file tells of one that is gone, instead of [`OpenError::Lost`].
+    pub start_anew: bool,
 }
 
 impl OpenOptions {
     /// Options with the life file in its default place.
     #[must_use]
     pub fn new(path: impl Into<PathBuf>, key: [u8; 32], env: Arc<dyn Environment>) -> Self {
-        Self { path: path.into(), key, env, life: None }
+        Self { path: path.into(), key, env, life: None, start_anew: false }
     }
 }
 
@@ -79,12 +77,24 @@ pub enum OpenError {
     /// The file is not a readable store.
     #[error("the store's file is damaged; it was left as it is, keep it for recovery")]
     Damaged,
+    /// The file is gone or empty, and the life file tells of a store that was here.
+    #[error("the store that was here is gone; nothing was changed")]
+    Lost,
     /// Another process has it open.
     #[error("the store is open in another process")]
     Locked,
+    /// This process has it open already, by this or another name of the file.
+    #[error("this process has the store open already")]
+    OpenHere,
+    /// A file that was given cannot be one of the store's.
+    #[error("{0}: {1}")]
+    Unusable(Given, Unusable),
+    /// The private CA is not a PEM file of certificates.
+    #[error("the private CA is not a PEM file with at least one certificate")]
+    CertificateAuthority,
     /// The file system refused.
     #[error("the store's files cannot be used: {0}")]
-    Io(std::io::ErrorKind),
+    Io(ErrorKind),
     /// Anything else SQLite said.
     #[error("the store could not be opened: {0}")]
     Storage(#[from] StoreError),
@@ -102,101 +112,170 @@ impl OpenError {
                 "The file with this phone's records is damaged; it was left as it is. Call the town centre",
             ),
             Self::Locked => ("另一个程序正在使用本机内容，请稍后再试", "Another process has this phone's records open; try again later"),
-            Self::Io(_) => return StoreError::Full.words(),
+            Self::Lost => {
+                ("本机原有的内容不见了，未上传的已丢失；要重新开始，请确认后新建", "What this phone held is gone, unsent work with it. To begin anew, say so")
+            }
+            Self::OpenHere => ("应用已经打开了本机内容", "The app has this phone's records open already"),
+            Self::Unusable(..) => (
+                "指定的文件不能用来存放本机内容，请更新应用或联系技术支持",
+                "A file that the app named cannot hold this phone's records; update the app or ask its maker",
+            ),
+            Self::CertificateAuthority => ("应用指定的证书文件有误", "The certificate file that the app named is wrong"),
+            Self::Io(ErrorKind::StorageFull | ErrorKind::QuotaExceeded) => return StoreError::Full.words(),
+            Self::Io(_) => ("本机内容的文件打不开", "The files with this phone's records cannot be opened"),
             Self::Storage(error) => return error.words(),
         };
         Words { zh, en }
     }
 }
 
-impl From<std::io::Error> for OpenError {
-    fn from(error: std::io::Error) -> Self {
-        Self::Io(error.kind())
-    }
-}
-
-/// What the life file says. Written before the database's own copy of the counter, so a crash between the two looks like a restored store: that costs a
-/// new incarnation and nothing else.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Encode, Decode)]
-#[cbor(array)]
-struct Life {
-    /// Counts openings and sealings.
-    #[n(0)]
-    counter: u64,
-    /// First bytes of a hash of the key.
-    #[cbor(n(1), with = "minicbor::bytes")]
-    key_check: [u8; 8],
-}
-
-/// The open, locked life file.
-#[derive(Debug)]
-pub(super) struct LifeFile {
-    file: File,
-    life: Option<Life>,
-    key_check: [u8; 8],
-}
-
-impl LifeFile {
-    fn open(path: &Path, key: &[u8; 32]) -> Result<Self, OpenError> {
-        let mut file = FileOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
-        let mut tries = 0;
-        while let Err(error) = file.try_lock() {
-            tries += 1;
-            match error {
-                std::fs::TryLockError::WouldBlock if tries < LOCK_TRIES => std::thread::sleep(Duration::from_millis(100)),
-                std::fs::TryLockError::WouldBlock => return Err(OpenError::Locked),
-                std::fs::TryLockError::Error(error) => return Err(error.into()),
+impl OpenError {
+    /// What the file system said about a file that was given.
+    pub(super) fn file(given: Given, error: &std::io::Error) -> Self {
+        match error.kind() {
+            ErrorKind::IsADirectory => Self::Unusable(given, Unusable::Folder),
+            ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::AlreadyExists | ErrorKind::InvalidInput | ErrorKind::InvalidFilename => {
+                Self::Unusable(given, Unusable::NoFolder)
             }
+            ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => Self::Unusable(given, Unusable::NoPermission),
+            kind => Self::Io(kind),
         }
-        let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes)?;
-        let mut key_check = [0; 8];
-        key_check.copy_from_slice(&Hash::of(&[b"fieldgrid store key check\0", key]).0[..8]);
-        Ok(Self { file, life: minicbor::decode(&bytes).ok(), key_check })
     }
+}
 
-    /// Counts on, durably; the database follows in the transaction that called.
-    pub(super) fn advance(&mut self) -> Result<u64, std::io::Error> {
-        let counter = self.life.unwrap_or_default().counter + 1;
-        self.write(counter)?;
-        Ok(counter)
-    }
+/// Which file was given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Given {
+    /// The store's own.
+    Store,
+    /// The life file.
+    Life,
+}
 
-    fn write(&mut self, counter: u64) -> Result<(), std::io::Error> {
-        let life = Life { counter, key_check: self.key_check };
-        let bytes = minicbor::to_vec(life).expect("encoding into memory does not fail");
-        self.file.seek(SeekFrom::Start(0))?;
-        self.file.write_all(&bytes)?;
-        self.file.set_len(bytes.len() as u64)?;
-        self.file.sync_data()?;
-        self.life = Some(life);
-        Ok(())
+impl Given {
+    /// The option that gave it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Store => "path",
+            Self::Life => "life",
+        }
     }
+}
+
+impl std::fmt::Display for Given {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Why a file cannot be one of the store's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Unusable {
+    /// It is a folder.
+    #[error("this is a folder, not a file")]
+    Folder,
+    /// Its folder is none and cannot be made.
+    #[error("its folder is none, and cannot be made")]
+    NoFolder,
+    /// The program may not read and write there.
+    #[error("this program may not read and write there")]
+    NoPermission,
+    /// The life file is one of the store's other files.
+    #[error("the life file must be a file of its own")]
+    Same,
+    /// It holds something else.
+    #[error("it holds something else; it was left as it is")]
+    Foreign,
 }
 
 /// Opens the store, or creates it.
 pub(super) fn open(options: &OpenOptions) -> Result<Store, OpenError> {
     let key = Zeroizing::new(options.key);
-    let life_path = options.life.clone().unwrap_or_else(|| options.path.with_extension("life"));
-    let size = match std::fs::metadata(&options.path) {
-        Ok(meta) => meta.len(),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => 0,
-        Err(error) => return Err(error.into()),
-    };
-    if let Some(folder) = options.path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        std::fs::create_dir_all(folder)?;
+    let files = Files::of(options)?;
+    let mut life = LifeFile::open(&files.life, &files.store, &key)?;
+    if files.size == 0 && life.counter().is_some() {
+        if !options.start_anew {
+            return Err(OpenError::Lost);
+        }
+        files.clear_remains()?;
+        tracing::warn!("the store that was here is lost; a new one begins, as asked");
     }
-    let mut life = LifeFile::open(&life_path, &key)?;
-    let (connection, mac, found) = unlock(&options.path, &key).map_err(|error| classify(&error, size, &life))?;
+    let (connection, mac, found) = unlock(&files.store, &key).map_err(|error| classify(&error, files.size, &life))?;
     let known = MIGRATIONS.len() as u32;
     if found > known {
         return Err(OpenError::NewerSchema { found, known });
     }
-    db::make_writer(&connection).map_err(|error| classify(&error, size, &life))?;
-    migrate(&connection, found).map_err(|error| classify(&error, size, &life))?;
-    let database = Database::new(&options.path, &key, mac, connection);
-    database.write(|tx| begin_life(tx, options.env.as_ref(), &mut life))?;
+    db::make_writer(&connection).map_err(|error| classify(&error, files.size, &life))?;
+    migrate(&connection, found).map_err(|error| classify(&error, files.size, &life))?;
+    life.created(&files.store);
+    let database = Database::new(&files.store, &key, mac, connection);
+    let began = database.write(|tx| begin_life(tx, options.env.as_ref(), &mut life))?;
+    tracing::info!(schema = known, migrated_from = found, ?began, "store opened");
     Ok(Store::assemble(database, options.env.clone(), life)?)
+}
+
+/// The files of a store, by their own names: a link to one of them is that one.
+#[derive(Debug)]
+struct Files {
+    store: PathBuf,
+    life: PathBuf,
+    /// Bytes of the store's file; none when it is missing.
+    size: u64,
+}
+
+impl Files {
+    fn of(options: &OpenOptions) -> Result<Self, OpenError> {
+        let store = own_name(&options.path, Given::Store)?;
+        let life = match &options.life {
+            Some(life) => own_name(life, Given::Life)?,
+            None => own_name(&store.with_extension("life"), Given::Life)?,
+        };
+        if life == store || beside(&store).contains(&life) {
+            return Err(OpenError::Unusable(Given::Life, Unusable::Same));
+        }
+        let size = match std::fs::metadata(&store) {
+            Ok(meta) => meta.len(),
+            Err(error) if error.kind() == ErrorKind::NotFound => 0,
+            Err(error) => return Err(OpenError::file(Given::Store, &error)),
+        };
+        Ok(Self { store, life, size })
+    }
+
+    /// A lost store may have left its log, which SQLite would take for the new one's.
+    fn clear_remains(&self) -> Result<(), OpenError> {
+        for file in beside(&self.store) {
+            match std::fs::remove_file(&file) {
+                Err(error) if error.kind() != ErrorKind::NotFound => return Err(OpenError::file(Given::Store, &error)),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What SQLite keeps beside a store.
+fn beside(store: &Path) -> [PathBuf; 3] {
+    ["-wal", "-shm", "-journal"].map(|ending| {
+        let mut name = store.as_os_str().to_owned();
+        name.push(ending);
+        name.into()
+    })
+}
+
+/// The file's path without links; its folder is made when missing.
+fn own_name(path: &Path, given: Given) -> Result<PathBuf, OpenError> {
+    let io = |error: std::io::Error| OpenError::file(given, &error);
+    let name = path.file_name().ok_or(OpenError::Unusable(given, Unusable::Folder))?;
+    if path.is_dir() {
+        return Err(OpenError::Unusable(given, Unusable::Folder));
+    }
+    if let Ok(own) = path.canonicalize() {
+        return Ok(own);
+    }
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
+    std::fs::create_dir_all(folder).map_err(io)?;
+    Ok(folder.canonicalize().map_err(io)?.join(name))
 }
 
 /// A connection that reads the file, how its pages are proved, and how many steps it has taken.
@@ -227,11 +306,11 @@ fn migrate(connection: &Connection, from: u32) -> Result<(), rusqlite::Error> {
 
 /// A store that is not the one closed last was copied or restored: it writes under a new incarnation from now on, and the work that the server has not
 /// confirmed is set aside until the server has said what it holds.
-fn begin_life(tx: &Connection, env: &dyn Environment, life: &mut LifeFile) -> Result<(), StoreError> {
+fn begin_life(tx: &Connection, env: &dyn Environment, life: &mut LifeFile) -> Result<Began, StoreError> {
     // Not told by the schema's number: the first opening may have ended between the tables and this.
     let fresh = !tx.prepare("SELECT 1 FROM lives")?.exists([])?;
     let known: Option<u64> = meta::get(tx, meta::LIFE)?;
-    let restored = !fresh && known != life.life.map(|life| life.counter);
+    let restored = !fresh && known != life.counter();
     let counter = match life.advance() {
         Ok(counter) => counter,
         Err(_) => return Err(StoreError::Full),
@@ -245,20 +324,33 @@ fn begin_life(tx: &Connection, env: &dyn Environment, life: &mut LifeFile) -> Re
         meta::next_life(tx, env)?;
         rebuild::set_renew(tx, Renew::Copied)?;
     }
-    rebuild::stranded(tx)
+    rebuild::stranded(tx)?;
+    Ok(match (fresh, restored) {
+        (true, _) => Began::New,
+        (false, true) => Began::Copied,
+        (false, false) => Began::Same,
+    })
+}
+
+/// What an opening found.
+#[derive(Debug, Clone, Copy)]
+enum Began {
+    New,
+    Same,
+    Copied,
 }
 
 fn classify(error: &rusqlite::Error, size: u64, life: &LifeFile) -> OpenError {
     match db::code(error) {
-        Some(ErrorCode::NotADatabase) => match life.life {
-            Some(life_file) if life_file.key_check == life.key_check => OpenError::Damaged,
-            Some(_) => OpenError::WrongKey,
+        Some(ErrorCode::NotADatabase) => match life.key_fits() {
+            Some(true) => OpenError::Damaged,
+            Some(false) => OpenError::WrongKey,
             None if size == 0 || !size.is_multiple_of(PAGE) => OpenError::Damaged,
             None => OpenError::WrongKey,
         },
         Some(ErrorCode::DatabaseCorrupt) => OpenError::Damaged,
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => OpenError::Locked,
-        Some(ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => OpenError::Io(std::io::ErrorKind::PermissionDenied),
+        Some(ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => OpenError::Unusable(Given::Store, Unusable::NoPermission),
         _ => OpenError::Storage(StoreError::of(error)),
     }
 }

@@ -82,7 +82,7 @@ impl Store {
         // An answer that was not applied to its end may have told so.
         if self.inner.db.read(|db| meta::get(db, meta::WIPE))?.unwrap_or(false) {
             drop(outstanding);
-            self.wipe()?;
+            self.wipe_revoked()?;
             return Err(StoreError::NotEnrolled);
         }
         let mut touched = super::observe::Touched::default();

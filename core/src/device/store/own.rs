@@ -4,7 +4,8 @@ use minicbor::{Decode, Encode};
 use rusqlite::{Connection, Row, params};
 use serde::{Deserialize, Serialize};
 
-use super::StoreError;
+use super::outbox::Outstanding;
+use super::{StoreError, meta};
 use crate::domain::code::codes;
 use crate::domain::id::{DocId, FactId, Hash};
 use crate::domain::policy::Refusal;
@@ -101,6 +102,47 @@ impl Standing {
     pub const fn undelivered(self) -> bool {
         matches!(self, Self::New | Self::Sealed | Self::Redo | Self::Waiting | Self::Quarantined | Self::Again)
     }
+}
+
+/// What had become of the phone's work when the centre revoked it and its store was wiped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+#[cbor(array)]
+pub struct Wiped {
+    /// When, milliseconds since 1970, phone's clock.
+    #[n(0)]
+    pub at_ms: i64,
+    /// Edits and facts that the centre had received.
+    #[n(1)]
+    pub received: u32,
+    /// Those that the centre keeps aside until its administrator decides.
+    #[n(2)]
+    pub kept_aside: u32,
+    /// Those that never reached the centre, or were refused: they are lost with the store.
+    #[n(3)]
+    pub lost: u32,
+}
+
+/// Counts what becomes of own work with a store that is wiped now; what was counted before stays. A revoked phone's
+/// request is admitted to the quarantine before it is told, so what it carried is kept aside.
+pub(super) fn wiped(db: &Connection, asked: Option<&Outstanding>, at_ms: i64) -> Result<Option<Wiped>, StoreError> {
+    if meta::get(db, meta::IDENTITY)?.is_none() {
+        return meta::get(db, meta::WIPED);
+    }
+    let mut wiped = Wiped { at_ms, received: 0, kept_aside: 0, lost: 0 };
+    let mut rows = db.prepare("SELECT status, batch FROM own WHERE status NOT IN (8, 9)")?;
+    let mut rows = rows.query([])?;
+    while let Some(row) = rows.next()? {
+        let standing = Standing::from_code(row.get(0)?);
+        let batch: Option<i64> = row.get(1)?;
+        let sent = || asked.zip(batch).is_some_and(|(asked, batch)| asked.sent.contains(&batch));
+        match standing {
+            Standing::Received => wiped.received += 1,
+            Standing::Quarantined | Standing::Waiting => wiped.kept_aside += 1,
+            _ if sent() => wiped.kept_aside += 1,
+            _ => wiped.lost += 1,
+        }
+    }
+    Ok(Some(wiped))
 }
 
 /// Standings whose work is not yet safe at the centre, for SQL.

@@ -62,7 +62,7 @@ pub(super) fn written(db: &Connection, context: &Context, document: &Document, r
             if !actions.is_empty() {
                 let facts = case_facts(db, document.id, actions.keys())?;
                 let folded = case::fold(document.id, &actions, &facts);
-                case_row(db, context, document.n, document.id, &folded, facts.number.as_deref())?;
+                case_row(db, context, document.n, document.id, &folded, &facts)?;
             }
         }
         Content::Household(household) => {
@@ -184,7 +184,8 @@ fn undecided(db: &Connection, doc: DocId) -> Result<BTreeMap<ActionId, Action>, 
     Ok(actions)
 }
 
-fn case_row(db: &Connection, context: &Context, n: i64, doc: DocId, case: &Case, number: Option<&str>) -> Result<(), StoreError> {
+fn case_row(db: &Connection, context: &Context, n: i64, doc: DocId, case: &Case, facts: &CaseFacts) -> Result<(), StoreError> {
+    let (number, received) = (facts.number.as_deref(), &facts.received);
     let header = &case.header;
     let address = header.place.as_ref().and_then(|place| place.address.as_deref());
     let report = case.history.iter().find(|entry| entry.action.kind == ActionKind::Report).map(|entry| &entry.action);
@@ -197,7 +198,12 @@ fn case_row(db: &Connection, context: &Context, n: i64, doc: DocId, case: &Case,
             .any(|assignment| assignment.person == Some(grant.user) || (assignment.person.is_none() && assignment.org.is_some() && assignment.org == grant.org))
     });
     let due = case.assignments.iter().filter(|assignment| is_live(assignment.status)).filter_map(|assignment| assignment.due_ms).min();
-    let updated = case.history.iter().map(|entry| entry.action.at.wall_ms).max().unwrap_or_default();
+    // What the server knows of the time stands over what its author's clock claimed.
+    let known = |id, claimed: i64| match received.get(id) {
+        Some(Interval { earliest_ms, latest_ms }) => claimed.max(*earliest_ms).min(*latest_ms),
+        None => claimed,
+    };
+    let updated = case.history.iter().map(|entry| known(&entry.id, entry.action.at.wall_ms)).max().unwrap_or_default();
     let flags = case.flags.iter().filter(|flag| flag.level == case::FlagLevel::Must).count();
     db.prepare_cached(
         "INSERT INTO cases (n, state, open, custody, severity, category, title, address, grid, number, due_ms, reported_ms, updated_ms, flags, mine, assigned)

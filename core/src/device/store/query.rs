@@ -157,6 +157,8 @@ impl Store {
                 contact_ms: clock.map(|clock| clock.contact_ms),
                 server_ms: meta::get(db, meta::ANCHOR)?.map(|anchor| anchor.server_ms),
                 safe_through: meta::get(db, meta::SAFE_THROUGH)?,
+                awaits_approval: super::position::report_only(db)?,
+                wiped: meta::get(db, meta::WIPED)?,
                 lease: self.lease_in(db)?,
                 streams: streams(db)?,
             })

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::Lease;
-use super::own::Delivery;
+use super::own::{Delivery, Wiped};
 use crate::domain::action::{ActionKind, Severity};
 use crate::domain::area::AreaCode;
 use crate::domain::case::{Case, State};
@@ -329,6 +329,10 @@ pub struct Status {
     pub server_ms: Option<i64>,
     /// The last own batch that a verified backup of the server covers.
     pub safe_through: Option<u64>,
+    /// The centre has yet to approve this phone: until then it may only report.
+    pub awaits_approval: bool,
+    /// What had become of the work when the centre revoked the phone and its store was wiped; until it enrols again.
+    pub wiped: Option<Wiped>,
     /// What may be done without contact.
     pub lease: Lease,
     /// The streams it reads.

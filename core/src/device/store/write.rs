@@ -1,7 +1,9 @@
 //! Saving: what a person did goes into the store in one durable transaction, with its intent and its projections. It never waits for the network.
 
+use std::collections::BTreeSet;
+
 use minicbor::{Decode, Encode};
-use rusqlite::Connection;
+use rusqlite::{Connection, OptionalExtension as _};
 use serde::{Deserialize, Serialize};
 
 use super::document::Document;
@@ -9,17 +11,19 @@ use super::meta::{self, Identity};
 use super::observe::Touched;
 use super::own::{self, OwnRow, Standing};
 use super::seen::Seen;
-use super::{Context, Lease, Store, StoreError, outbox, project};
+use super::{Context, Store, StoreError, outbox, project};
 use crate::domain::action::{Action, ActionKind, Fields};
 use crate::domain::area::AreaCode;
+use crate::domain::case::kinds::{self, Right};
 use crate::domain::case::{self, Case, RULES};
 use crate::domain::fact::{Body, Fact, FactKind, Visit};
+use crate::domain::form::{self, FormError};
 use crate::domain::household::{self, HouseholdEdit};
 use crate::domain::id::{DocId, FactId, Hash, PersonId};
 use crate::domain::policy::{self, Refusal};
 use crate::domain::words::Words;
 use crate::env::random;
-use crate::record::{Change, Command, Content, Record, RecordError};
+use crate::record::{Change, Command, Content, Record, RecordError, RecordKind};
 
 /// What was saved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
@@ -40,15 +44,27 @@ pub enum SaveError {
     /// The device is not enrolled.
     #[error("the device is not enrolled; scan the town centre's code")]
     NotEnrolled,
-    /// Too long without contact, or limited by the centre: only reports may be made.
+    /// Too long without contact: only reports may be made.
     #[error("only reports may be made until the centre is reached")]
     ReportOnly,
+    /// The centre has yet to approve this phone: only reports may be made.
+    #[error("only reports may be made until the centre has approved this phone")]
+    NotApproved,
+    /// The form lacks something, or holds what cannot be; the fields are named.
+    #[error(transparent)]
+    Form(#[from] FormError),
     /// The centre would refuse it, for this reason.
     #[error("the centre would refuse this: {0}")]
     Refused(Refusal),
     /// The record is not on this phone.
     #[error("the record is not on this phone")]
     NoSuchRecord,
+    /// The record is of another kind: a case was meant and it is a household, or the other way round.
+    #[error("the record is of another kind")]
+    OtherKind,
+    /// The person is not in this household.
+    #[error("the person is not in this household on this phone")]
+    NoSuchPerson,
     /// The record says all of it already.
     #[error("the record says this already; nothing was changed")]
     Nothing,
@@ -72,7 +88,11 @@ impl SaveError {
             Self::ReportOnly => {
                 ("太久没有联系中心，现在只能上报；请连网同步一次", "No contact for too long: only reports may be made until this phone has synced")
             }
+            Self::NotApproved => return StoreError::NotApproved.words(),
+            Self::Form(error) => return error.words(),
             Self::Refused(reason) => reason.words(),
+            Self::OtherKind => ("这条记录的类型不符：事件和住户不能互换", "This record is of another kind: a case is no household, and a household no case"),
+            Self::NoSuchPerson => ("这位住户不在本机的这一户里", "This person is not in this household on this phone"),
             Self::NoSuchRecord => ("这条记录不在本机，或已不需要处理", "This record is not on this phone, or there is nothing left to decide"),
             Self::Nothing => ("内容没有变化", "The record says this already; nothing was changed"),
             Self::AlreadySaved => (
@@ -133,10 +153,15 @@ impl Store {
         self.saving(|db, context, touched| {
             let identity = context.identity.as_ref().ok_or(SaveError::NotEnrolled)?;
             let doc = match (doc, kind) {
+                // A report opens a case. On one that is open it would stay in the history without effect.
+                (Some(_), ActionKind::Report) => return Err(FormError::of(form::Fault::Unknown, "kind").into()),
                 (Some(doc), _) => doc,
                 (None, ActionKind::Report) => self.new_doc(),
                 (None, _) => return Err(SaveError::NoSuchRecord),
             };
+            if kind_of(db, doc)?.is_some_and(|kind| kind != RecordKind::Case) {
+                return Err(SaveError::OtherKind);
+            }
             gather(db, self, context, doc, touched)?;
             let action = compose(db, self, identity, doc, kind, fields)?;
             save(db, self, context, doc, &Command::Act(vec![action]), touched)
@@ -168,6 +193,7 @@ impl Store {
     /// # Errors
     /// See [`SaveError`]; nothing is saved then.
     pub fn visit(&self, household: DocId, visit: &Visit) -> Result<FactId, SaveError> {
+        form::visit(visit)?;
         self.state(FactKind::Visit, household, meta::encode(visit))
     }
 
@@ -177,6 +203,7 @@ impl Store {
     /// # Errors
     /// See [`SaveError`]; nothing is saved then.
     pub fn set_sensitive(&self, household: DocId, person: PersonId, field: &str, value: &str) -> Result<Saved, SaveError> {
+        form::id_number(value)?;
         let salt: [u8; policy::SALT_BYTES] = random(self.inner.env.as_ref());
         self.saving(|db, context, touched| {
             let fact = state(db, self, context, FactKind::Sensitive, household, [&salt, value.as_bytes()].concat(), touched)?;
@@ -257,16 +284,19 @@ impl Store {
 
 fn save(db: &Connection, store: &Store, context: &Context, doc: DocId, command: &Command, touched: &mut Touched) -> Result<Saved, SaveError> {
     let identity = context.identity.as_ref().ok_or(SaveError::NotEnrolled)?;
-    if store.lease_in(db)? == Lease::ReportOnly && !only_reports(command) {
-        return Err(SaveError::ReportOnly);
+    if !only_reports(command) {
+        unlocked(db, store)?;
     }
     let mut document = match Document::find(db, doc)? {
+        Some(document) if document.kind != command.record_kind() => return Err(SaveError::OtherKind),
         Some(document) => document,
         None if creates(command) => Document::open(db, doc, command.record_kind())?,
         None => return Err(SaveError::NoSuchRecord),
     };
     let mut record = document.record()?.0.into_owned();
-    permit(identity, &areas(db, identity, doc)?, &record.read(), command).map_err(SaveError::Refused)?;
+    let content = record.read();
+    fits(db, context, &content, command)?;
+    permit(identity, &areas(db, identity, doc)?, &content, command).map_err(SaveError::Refused)?;
     let now_ms = context.now_ms;
     let Change { hash, raw } = record.write(identity.incarnation, command, now_ms.div_euclid(1000))?;
     let mut row = OwnRow {
@@ -296,10 +326,11 @@ fn save(db: &Connection, store: &Store, context: &Context, doc: DocId, command: 
 /// A fact about a record, and its place in the outbox.
 fn state(db: &Connection, store: &Store, context: &Context, kind: FactKind, subject: DocId, body: Vec<u8>, touched: &mut Touched) -> Result<FactId, SaveError> {
     let identity = context.identity.as_ref().ok_or(SaveError::NotEnrolled)?;
-    if store.lease_in(db)? == Lease::ReportOnly {
-        return Err(SaveError::ReportOnly);
-    }
+    unlocked(db, store)?;
     let document = Document::find(db, subject)?.ok_or(SaveError::NoSuchRecord)?;
+    if document.kind != RecordKind::Household && matches!(kind, FactKind::Visit | FactKind::Sensitive) {
+        return Err(SaveError::OtherKind);
+    }
     let area = area_of(db, identity, subject)?;
     let env = store.inner.env.as_ref();
     let stamp = env.stamp();
@@ -328,15 +359,53 @@ fn state(db: &Connection, store: &Store, context: &Context, kind: FactKind, subj
     Ok(fact.id)
 }
 
-/// The words that the server would use.
+/// Everything but reports waits for contact, or for the centre's approval.
+fn unlocked(db: &Connection, store: &Store) -> Result<(), SaveError> {
+    match store.locked_in(db)? {
+        None => Ok(()),
+        Some(StoreError::NotApproved) => Err(SaveError::NotApproved),
+        Some(StoreError::RegistryLocked) => Err(SaveError::ReportOnly),
+        Some(error) => Err(error.into()),
+    }
+}
+
+/// Whether the form can be saved as it is. The phone's clock may be behind: what the server last said counts as well.
+fn fits(db: &Connection, context: &Context, content: &Content, command: &Command) -> Result<(), SaveError> {
+    match (command, content) {
+        (Command::Act(actions), _) => {
+            let server_ms = meta::get(db, meta::ANCHOR)?.map_or(i64::MIN, |anchor| anchor.server_ms);
+            let now_ms = context.now_ms.max(server_ms);
+            Ok(actions.iter().try_for_each(|action| form::action(action, now_ms))?)
+        }
+        (Command::EditHousehold(edits), Content::Household(there)) => {
+            let mut persons: BTreeSet<PersonId> = there.persons.keys().copied().collect();
+            for edit in edits {
+                match edit {
+                    HouseholdEdit::AddPerson(person, _) => drop(persons.insert(*person)),
+                    HouseholdEdit::SetPerson(person, ..) if !persons.contains(person) => return Err(SaveError::NoSuchPerson),
+                    _ => {}
+                }
+            }
+            Ok(form::household(edits)?)
+        }
+        (Command::EditHousehold(_), Content::Case(_)) => Err(SaveError::OtherKind),
+    }
+}
+
+/// The words that the server would use, and one of the phone's own: what the role has no right to at all would stay
+/// in the record without effect.
 fn permit(identity: &Identity, areas: &[AreaCode], content: &Content, command: &Command) -> Result<(), Refusal> {
     let grant = &identity.grant;
     match command {
         Command::Act(actions) => {
             let opens = matches!(content, Content::Case(there) if there.is_empty());
-            actions.iter().try_for_each(|action| match action.fields.grid.filter(|_| opens) {
-                Some(grid) => policy::may_act(grant, grid, action),
-                None => anywhere(areas, |area| policy::may_act(grant, area, action)),
+            actions.iter().try_for_each(|action| {
+                match action.fields.grid.filter(|_| opens) {
+                    Some(grid) => policy::may_act(grant, grid, action),
+                    None => anywhere(areas, |area| policy::may_act(grant, area, action)),
+                }?;
+                let none = kinds::spec(action.kind).is_none_or(|spec| spec.right(grant.role) == Right::No);
+                if none { Err(Refusal::NotPermitted) } else { Ok(()) }
             })
         }
         Command::EditHousehold(edits) => {
@@ -375,6 +444,11 @@ fn areas(db: &Connection, identity: &Identity, doc: DocId) -> Result<Vec<AreaCod
 fn area_of(db: &Connection, identity: &Identity, doc: DocId) -> Result<AreaCode, StoreError> {
     let home = || identity.grant.scopes.first().copied().unwrap_or_else(|| "61".parse().expect("a province code"));
     Ok(outbox::grid_of(db, doc)?.unwrap_or_else(home))
+}
+
+fn kind_of(db: &Connection, doc: DocId) -> Result<Option<RecordKind>, StoreError> {
+    let mut found = db.prepare_cached("SELECT kind FROM documents WHERE doc = ?1")?;
+    Ok(found.query_row([doc.as_bytes()], |row| row.get(0)).optional()?.map(RecordKind::from_code))
 }
 
 fn creates(command: &Command) -> bool {
@@ -447,7 +521,6 @@ pub(super) fn store_fact(db: &Connection, fact: &Fact, hash: Hash, touched: &mut
 
 /// Two records whose first saves are equal and of one second share their edit's id, so the record is looked up with it.
 fn undecided(db: &Connection, doc: DocId, edit: Hash) -> Result<OwnRow, SaveError> {
-    use rusqlite::OptionalExtension as _;
     db.prepare_cached(&format!("SELECT {} FROM own WHERE edit = ?1 AND doc = ?2 AND status IN (3, 5) ORDER BY n DESC LIMIT 1", own::COLUMNS))?
         .query_row(rusqlite::params![edit.0, doc.as_bytes()], OwnRow::read)
         .optional()?

@@ -30,6 +30,30 @@ pub struct SyncSummary {
     pub wait: Option<Wait>,
 }
 
+impl SyncSummary {
+    /// What it came to, for developers.
+    pub(in crate::device) fn log(&self) {
+        let Self { sent_bytes, received_bytes, round_trips, entries, receipts, refused, packs, wait, unsent } = self;
+        let (unsent, aside) = (unsent.count, unsent.aside);
+        match wait {
+            None => tracing::info!(sent_bytes, received_bytes, round_trips, entries, receipts, refused, packs, "sync: all is exchanged"),
+            Some(Wait { ms, reason }) => tracing::info!(
+                %reason,
+                wait_ms = ms,
+                sent_bytes,
+                received_bytes,
+                round_trips,
+                entries,
+                receipts,
+                refused,
+                unsent,
+                aside,
+                "sync: waits"
+            ),
+        }
+    }
+}
+
 /// A request, ready to be sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outgoing {

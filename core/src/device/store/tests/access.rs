@@ -1,10 +1,11 @@
 //! What a device may hold: views, joins, leaves, grants, instructions.
 
 use super::*;
-use crate::device::store::{PageRequest, SaveError, Standing};
+use crate::device::store::{CaseFilter, PageRequest, SaveError, Standing};
 use crate::domain::case::State;
 use crate::domain::mask::{self, CaseProgress, HouseholdView, MaskClass};
-use crate::domain::server_fact::{CaseNumber, Instruction, Reference};
+use crate::domain::server_fact::{CaseNumber, Instruction, Received, Reference};
+use crate::domain::time::Interval;
 use crate::record::Content;
 use crate::wire::entry::{Join, Leave};
 
@@ -92,7 +93,8 @@ fn the_centre_can_limit_a_device_and_wipe_it() {
     town.state(own, FactKind::Instruction, None, &Instruction::ReportOnly);
     town.sync(&a, da);
     let edit = Command::EditHousehold(vec![HouseholdEdit::Set("note".to_owned(), Value::Text("x".to_owned()))]);
-    assert_eq!(a.store.save(saved.doc, &edit), Err(SaveError::ReportOnly));
+    assert_eq!(a.store.save(saved.doc, &edit), Err(SaveError::NotApproved));
+    assert_eq!(a.store.household(saved.doc), Err(StoreError::NotApproved));
     town.state(own, FactKind::Instruction, None, &Instruction::Approved);
     town.sync(&a, da);
     a.store.save(saved.doc, &edit).unwrap();
@@ -102,6 +104,9 @@ fn the_centre_can_limit_a_device_and_wipe_it() {
     let answer = town.answer(da, &prepared.bytes, &mut |_| Verdict::Accepted);
     assert!(a.store.apply(&answer).unwrap().wiped);
     assert_eq!(a.store.enrolled(), None);
+    let wiped = a.store.status().unwrap().wiped.unwrap();
+    assert_eq!((wiped.received, wiped.kept_aside, wiped.lost), (2, 0, 0), "what the centre had by then");
+    assert_eq!(a.store.household(saved.doc), Err(StoreError::NotEnrolled));
     assert_eq!(a.store.records().unwrap(), []);
     assert_ne!(key, a.store.key_pair().unwrap().public());
     let a = a.reopen();
@@ -207,4 +212,56 @@ fn a_wipe_that_was_cut_short_is_done_at_the_next_opening() {
     let a = a.reopen();
     assert_eq!(a.store.enrolled(), None);
     assert_eq!(a.store.records().unwrap(), []);
+}
+
+/// The centre admits what a revoked phone's request carries to its quarantine, and only then says that it is revoked.
+#[test]
+fn a_revoked_phone_says_how_much_the_centre_has_and_what_is_lost() {
+    let (mut town, (a, da), _) = pair();
+    let (household, _) = a.household("民主街5号", "张三", "13812348000");
+    town.sync(&a, da);
+    let refused = a.report("井盖破损");
+    town.sync_judged(&a, da, &mut refusing(refused.edit));
+    a.set(household.doc, "note", "有狗");
+    a.report("路灯不亮");
+    a.store.prepare(Prepare::default()).unwrap();
+    a.set(household.doc, "phone", "12012345678");
+    a.store.wipe_revoked().unwrap();
+    let told = |phone: &Phone| phone.store.status().unwrap().wiped.map(|wiped| (wiped.received, wiped.kept_aside, wiped.lost));
+    assert_eq!(told(&a), Some((1, 2, 2)));
+    let a = a.reopen();
+    assert_eq!(told(&a), Some((1, 2, 2)), "also after the app was closed");
+    a.store.wipe_revoked().unwrap();
+    assert_eq!(told(&a), Some((1, 2, 2)), "and when it is told again");
+    town.enrol(&a, Role::GridMember);
+    assert_eq!(told(&a), None);
+    a.store.wipe().unwrap();
+    assert_eq!(told(&a), None, "who wipes his phone by hand knows");
+}
+
+#[test]
+fn a_clock_far_ahead_puts_nothing_on_top_of_the_list_for_good() {
+    let (mut town, (a, da), (b, db)) = pair();
+    let day = 86_400_000;
+    a.clock.wall.fetch_add(20_000 * day, Ordering::SeqCst);
+    let ahead = a.report("钟快了").doc;
+    a.clock.wall.fetch_sub(20_000 * day, Ordering::SeqCst);
+    town.sync(&a, da);
+    b.clock.pass(60_000);
+    let right = b.report("钟准").doc;
+    town.sync(&b, db);
+    let order = |phone: &Phone| {
+        let rows = phone.store.cases(&CaseFilter::default(), PageRequest::first(10)).unwrap().rows;
+        rows.into_iter().map(|row| row.doc).collect::<Vec<_>>()
+    };
+    assert_eq!(order(&b), [ahead, right], "as long as nobody knows better");
+    let grid = town.grid.id;
+    let told = b.store.case(ahead).unwrap().unwrap().case.unwrap().history[0].id;
+    let when = Interval { earliest_ms: 0, latest_ms: b.clock.stamp().wall_ms - 30_000 };
+    town.state(grid, FactKind::Received, None, &Received::These(when, vec![told]));
+    town.sync(&a, da);
+    town.sync(&b, db);
+    for phone in [&a, &b] {
+        assert_eq!(order(phone), [right, ahead]);
+    }
 }

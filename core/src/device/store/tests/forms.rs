@@ -110,7 +110,7 @@ fn a_save_that_failed_is_not_noted() {
     assert_eq!(note(&phone, form(1), phone.store.new_doc(), "有狗"), Err(SaveError::NotEnrolled));
     Town::new().enrol(&phone, Role::GridMember);
     let (household, _) = phone.household("民主街5号", "张三", "13812348000");
-    assert!(matches!(note(&phone, form(1), household.doc, &"长".repeat(2_001)), Err(SaveError::Refused(_))));
+    assert!(matches!(note(&phone, form(1), household.doc, &"长".repeat(2_001)), Err(SaveError::Form(_))));
     assert_eq!(rows(&phone, "forms"), 0);
     note(&phone, form(1), household.doc, "有狗").unwrap();
     assert_eq!(note(&phone, form(2), household.doc, "有狗"), Err(SaveError::Nothing));

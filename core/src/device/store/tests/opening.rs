@@ -4,7 +4,7 @@ use std::fs;
 
 use super::*;
 use crate::device::store::db::Mac;
-use crate::device::store::{OpenError, StoreError};
+use crate::device::store::{Given, OpenError, StoreError, Unusable};
 
 fn files(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).map(|path| (path.clone(), fs::read(path).unwrap())).collect()
@@ -78,9 +78,9 @@ fn a_damaged_file_is_said_and_kept() {
 }
 
 #[test]
-fn a_second_process_is_told_that_the_store_is_open() {
+fn a_second_opening_is_told_that_the_store_is_open() {
     let phone = Phone::new(2);
-    assert!(matches!(Store::open(&options(&phone.path(), &phone.clock)), Err(OpenError::Locked)));
+    assert!(matches!(Store::open(&options(&phone.path(), &phone.clock)), Err(OpenError::OpenHere)));
 }
 
 #[test]
@@ -226,4 +226,108 @@ fn the_log_stays_short_under_who_never_pauses_and_goes_when_the_store_closes() {
     let Phone { store, dir, .. } = phone;
     drop(store);
     assert!(!dir.path().join("phone.db-wal").exists());
+}
+
+#[test]
+fn a_lost_store_is_told_from_a_new_one_and_begun_anew_only_when_asked() {
+    let (dir, clock, _) = closed();
+    let path = dir.path().join("phone.db");
+    fs::remove_file(&path).unwrap();
+    for empty in [false, true] {
+        if empty {
+            fs::write(&path, []).unwrap();
+        }
+        let before = files(dir.path());
+        assert!(matches!(Store::open(&options(&path, &clock)), Err(OpenError::Lost)));
+        assert_eq!(before, files(dir.path()));
+    }
+    // What is left of the lost store's log does not come into the new one.
+    fs::write(dir.path().join("phone.db-wal"), [7; 5_000]).unwrap();
+    let anew = OpenOptions { start_anew: true, ..options(&path, &clock) };
+    let store = Store::open(&anew).unwrap();
+    assert!(!store.status().unwrap().copied);
+    assert_eq!(store.records().unwrap(), []);
+    drop(store);
+    drop(Store::open(&options(&path, &clock)).unwrap());
+    // Where there is a store, it is opened: asking for a new one takes nothing away.
+    drop(Store::open(&anew).unwrap());
+}
+
+/// A process may end at any time: from its first opening on the file is never empty.
+#[test]
+fn a_store_that_was_only_just_made_is_not_taken_for_a_lost_one() {
+    let phone = Phone::new(9);
+    let killed = tempfile::tempdir().unwrap();
+    for (path, bytes) in files(phone.dir.path()) {
+        fs::write(killed.path().join(path.file_name().unwrap()), bytes).unwrap();
+    }
+    assert!(fs::metadata(killed.path().join("phone.db")).unwrap().len() > 0);
+    drop(Store::open(&options(&killed.path().join("phone.db"), &phone.clock)).unwrap());
+}
+
+#[test]
+fn a_life_file_that_is_no_file_of_its_own_is_refused() {
+    let (dir, clock, _) = closed();
+    let path = dir.path().join("phone.db");
+    let photo = dir.path().join("photo.jpg");
+    fs::write(&photo, [1; 100]).unwrap();
+    let folder = dir.path().join("folder");
+    fs::create_dir(&folder).unwrap();
+    let before = files_only(dir.path());
+    for (life, why) in [
+        (path.clone(), Unusable::Same),
+        (dir.path().join("folder/../phone.db"), Unusable::Same),
+        (dir.path().join("phone.db-wal"), Unusable::Same),
+        (photo, Unusable::Foreign),
+        (folder, Unusable::Folder),
+    ] {
+        let given = OpenOptions { life: Some(life.clone()), ..options(&path, &clock) };
+        let opened = Store::open(&given).map(drop);
+        assert!(matches!(opened, Err(OpenError::Unusable(Given::Life, found)) if found == why), "{life:?}: {opened:?}");
+    }
+    assert_eq!(before, files_only(dir.path()));
+    drop(Store::open(&options(&path, &clock)).unwrap());
+}
+
+#[test]
+fn a_path_that_cannot_be_a_store_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let clock = Clock::new(5);
+    fs::write(dir.path().join("file"), b"x").unwrap();
+    for (path, why) in
+        [(dir.path().to_owned(), Unusable::Folder), (PathBuf::from("/"), Unusable::Folder), (dir.path().join("file/phone.db"), Unusable::NoFolder)]
+    {
+        let opened = Store::open(&options(&path, &clock)).map(drop);
+        assert!(matches!(opened, Err(OpenError::Unusable(Given::Store, found)) if found == why), "{path:?}: {opened:?}");
+    }
+    // A folder that is missing is made, for the life file as for the store.
+    let life = Some(dir.path().join("no backup/phone.life"));
+    drop(Store::open(&OpenOptions { life, ..options(&dir.path().join("deep/phone.db"), &clock) }).unwrap());
+}
+
+#[cfg(unix)]
+#[test]
+fn a_store_is_locked_under_every_name_it_has() {
+    let phone = Phone::new(6);
+    let (linked, hard) = (phone.dir.path().join("linked.db"), phone.dir.path().join("hard.db"));
+    std::os::unix::fs::symlink(phone.path(), &linked).unwrap();
+    fs::hard_link(phone.path(), &hard).unwrap();
+    for name in [&linked, &hard] {
+        let life = Some(name.with_extension("own.life"));
+        for given in [options(name, &phone.clock), OpenOptions { life, ..options(name, &phone.clock) }] {
+            assert!(matches!(Store::open(&given), Err(OpenError::OpenHere)), "{name:?}");
+        }
+    }
+    // By a link it is the same store, with the same life.
+    let Phone { store, clock, dir } = phone;
+    drop(store);
+    let store = Store::open(&options(&linked, &clock)).unwrap();
+    assert!(!store.status().unwrap().copied);
+    drop((store, dir));
+}
+
+/// The files of a folder, without its folders.
+fn files_only(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let paths = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_file());
+    paths.map(|path| (path.clone(), fs::read(path).unwrap())).collect()
 }

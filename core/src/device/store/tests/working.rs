@@ -5,6 +5,7 @@ use crate::device::store::{
     CaseFilter, CaseOrder, DeliveryState, Hit, HouseholdFilter, Lease, PageRequest, PageToken, SaveError, StoreError, Topic, list, query,
 };
 use crate::domain::fact::{Visit, VisitKind, VisitResult};
+use crate::domain::form::{Fault, FormError};
 use crate::domain::policy::Refusal;
 
 fn member(seed: u64) -> Phone {
@@ -119,8 +120,31 @@ fn what_the_centre_would_refuse_is_not_saved() {
     assert_eq!(phone.store.act(None, ActionKind::Report, far), Err(SaveError::Refused(Refusal::OutOfScope)));
     let (saved, _) = phone.household("民主街5号", "张三", "13812348000");
     let unknown = Command::EditHousehold(vec![HouseholdEdit::Set("no_such_field".to_owned(), Value::Null)]);
-    assert_eq!(phone.store.save(saved.doc, &unknown), Err(SaveError::Refused(Refusal::Malformed)));
-    assert_eq!(phone.store.status().unwrap().unsent, 1);
+    assert_eq!(phone.store.save(saved.doc, &unknown), Err(FormError::of(Fault::Unknown, "no_such_field").into()));
+    let close = Fields { conclusion: Some("办结".into()), reply: Some("已办".into()), ..Fields::default() };
+    let case = phone.report("井盖破损").doc;
+    let act = |kind, fields| phone.store.act(Some(case), kind, fields);
+    assert_eq!(act(ActionKind::Close, close), Err(SaveError::Refused(Refusal::NotPermitted)));
+    assert_eq!(act(ActionKind::Report, report("再报")), Err(FormError::of(Fault::Unknown, "kind").into()));
+    assert_eq!(act(ActionKind::Supplement, Fields::default()), Err(FormError::of(Fault::Missing, "evidence").into()));
+    assert_eq!(phone.store.status().unwrap().unsent, 2);
+}
+
+#[test]
+fn what_is_meant_for_a_record_of_another_kind_is_not_saved() {
+    let phone = member(5);
+    let (household, person) = phone.household("民主街5号", "张三", "13812348000");
+    let case = phone.report("井盖破损").doc;
+    let (kind, result) = (VisitKind::Care, VisitResult::Met);
+    let visit = Visit { kind, result, persons: vec![], needs: None, next_due_ms: None, cases: vec![] };
+    let note = Fields { text: Some("补充".into()), ..Fields::default() };
+    let edit = Command::EditHousehold(vec![HouseholdEdit::Set("note".to_owned(), Value::Null)]);
+    let other = Err(SaveError::OtherKind);
+    assert_eq!(phone.store.act(Some(household.doc), ActionKind::Supplement, note).map(drop), other);
+    assert_eq!(phone.store.visit(case, &visit).map(drop), other);
+    assert_eq!(phone.store.save(case, &edit).map(drop), other);
+    assert_eq!(phone.store.set_sensitive(case, person, "id_no", "1").map(drop), other);
+    assert_eq!(phone.store.status().unwrap().unsent, 2);
 }
 
 #[test]
@@ -136,7 +160,7 @@ fn visits_and_sensitive_values_are_facts_beside_the_record() {
     assert_eq!(detail.visits.iter().map(|row| (row.fact, row.delivery.state)).collect::<Vec<_>>(), [(fact, DeliveryState::OnPhone)]);
     let unsent = phone.store.status().unwrap().unsent;
     let nobody = phone.store.new_person();
-    assert!(matches!(phone.store.set_sensitive(saved.doc, nobody, "id_no", "610799198001010017"), Err(SaveError::Record(_))));
+    assert!(matches!(phone.store.set_sensitive(saved.doc, nobody, "id_no", "610799198001010017"), Err(SaveError::NoSuchPerson)));
     assert_eq!(phone.store.status().unwrap().unsent, unsent, "no value without its name");
     phone.store.set_sensitive(saved.doc, person, "id_no", "610799198001010017").unwrap();
     let household = phone.store.household(saved.doc).unwrap().unwrap().household.unwrap();
@@ -223,7 +247,8 @@ fn what_a_limit_of_the_centre_would_refuse_is_not_saved() {
         crate::domain::case::compose(&history, identity.grant.author(), phone.clock.stamp(), ActionKind::Supplement, fields, crate::domain::case::RULES).action
     };
     let save = |actions: Vec<_>| phone.store.save(case, &Command::Act(actions));
-    assert_eq!(save((0..17).map(|n| crate::domain::action::Action { fields: Fields::default(), ..action(n) }).collect()).err(), None, "equal actions are one");
+    let equal = Fields { text: Some("同样的话".to_owned()), ..Fields::default() };
+    assert_eq!(save((0..17).map(|n| crate::domain::action::Action { fields: equal.clone(), ..action(n) }).collect()).err(), None, "equal actions are one");
     assert_eq!(save((0..17).map(action).collect()), Err(SaveError::Refused(Refusal::TooLarge)), "seventeen actions");
     assert_eq!(save((0..16).map(action).collect()), Err(SaveError::Refused(Refusal::TooLarge)), "more than 64 KiB");
     // Six kilobytes each: the record is full at a megabyte.
