@@ -194,20 +194,21 @@ pub(super) fn open(options: &OpenOptions) -> Result<Store, OpenError> {
     let key = Zeroizing::new(options.key);
     let files = Files::of(options)?;
     let mut life = LifeFile::open(&files.life, &files.store, &key)?;
-    if files.size == 0 && life.counter().is_some() {
+    let size = files.size()?;
+    if size == 0 && life.counter().is_some() {
         if !options.start_anew {
             return Err(OpenError::Lost);
         }
         files.clear_remains()?;
         tracing::warn!("the store that was here is lost; a new one begins, as asked");
     }
-    let (connection, mac, found) = unlock(&files.store, &key).map_err(|error| classify(&error, files.size, &life))?;
+    let (connection, mac, found) = unlock(&files.store, &key).map_err(|error| classify(&error, size, &life))?;
     let known = MIGRATIONS.len() as u32;
     if found > known {
         return Err(OpenError::NewerSchema { found, known });
     }
-    db::make_writer(&connection).map_err(|error| classify(&error, files.size, &life))?;
-    migrate(&connection, found).map_err(|error| classify(&error, files.size, &life))?;
+    db::make_writer(&connection).map_err(|error| classify(&error, size, &life))?;
+    migrate(&connection, found).map_err(|error| classify(&error, size, &life))?;
     life.created(&files.store);
     let database = Database::new(&files.store, &key, mac, connection);
     let began = database.write(|tx| begin_life(tx, options.env.as_ref(), &mut life))?;
@@ -220,8 +221,6 @@ pub(super) fn open(options: &OpenOptions) -> Result<Store, OpenError> {
 struct Files {
     store: PathBuf,
     life: PathBuf,
-    /// Bytes of the store's file; none when it is missing.
-    size: u64,
 }
 
 impl Files {
@@ -234,12 +233,16 @@ impl Files {
         if life == store || beside(&store).contains(&life) {
             return Err(OpenError::Unusable(Given::Life, Unusable::Same));
         }
-        let size = match std::fs::metadata(&store) {
-            Ok(meta) => meta.len(),
-            Err(error) if error.kind() == ErrorKind::NotFound => 0,
-            Err(error) => return Err(OpenError::file(Given::Store, &error)),
-        };
-        Ok(Self { store, life, size })
+        Ok(Self { store, life })
+    }
+
+    /// Bytes of the store's file; none when it is missing. Asked under the lock: another opening may be making it.
+    fn size(&self) -> Result<u64, OpenError> {
+        match std::fs::metadata(&self.store) {
+            Ok(meta) => Ok(meta.len()),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(0),
+            Err(error) => Err(OpenError::file(Given::Store, &error)),
+        }
     }
 
     /// A lost store may have left its log, which SQLite would take for the new one's.

@@ -331,3 +331,18 @@ fn files_only(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let paths = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_file());
     paths.map(|path| (path.clone(), fs::read(path).unwrap())).collect()
 }
+
+#[test]
+fn who_waits_for_a_first_opening_finds_its_store_and_no_loss() {
+    let dir = tempfile::tempdir().unwrap();
+    let clock = Clock::new(8);
+    let path = dir.path().join("phone.db");
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| match Store::open(&options(&path, &clock)) {
+                Ok(store) => drop(store),
+                Err(error) => assert!(matches!(error, OpenError::OpenHere), "{error}"),
+            });
+        }
+    });
+}
