@@ -1,7 +1,7 @@
-//! Limits. Checked before anything is parsed or allocated; a phone seals within them, so only a hostile or broken one meets them.
-//! Those of a record are in [`crate::record::limits`].
+//! The one table of limits, which both sides keep (`docs/sync-protocol.md` §4). Checked before anything is parsed or allocated; who keeps to the protocol never
+//! meets them. Those of a record stand in [`crate::record::limits`], and here too.
 
-pub use crate::record::limits::{MAX_CHANGE, MAX_OPS};
+pub use crate::record::limits::*;
 
 /// Longest request or answer body as sent, bytes.
 pub const MAX_BODY: usize = 4 << 20;
@@ -38,6 +38,20 @@ pub const MAX_OFFERS: usize = 256;
 pub const MAX_ITEMS: usize = 500;
 /// Longest fact body, bytes.
 pub const MAX_FACT: usize = 16 << 10;
+/// Longest body of a fact that a server states, bytes: a thousand names.
+pub const MAX_STATED: usize = 256 << 10;
+/// Most rows in a fact that a server states: names, or actions that were received.
+pub const MAX_STATED_ROWS: usize = 4_096;
+/// Most facts of kinds that it does not know which a device keeps, and their bytes.
+pub const MAX_UNREAD: usize = 4_096;
+/// Most bytes of facts of kinds that it does not know which a device keeps.
+pub const MAX_UNREAD_BYTES: usize = 4 << 20;
+/// Most bytes of changes of a document that a device keeps aside.
+pub const MAX_ASIDE: usize = 256 << 10;
+/// Most changes of a document that a device keeps aside.
+pub const MAX_ASIDE_CHANGES: usize = 200;
+/// Most bytes that a device's store holds of what streams bring. What a person types always has room.
+pub const MAX_STORE: u64 = 1 << 30;
 /// Most bytes of raw items in a batch: a phone seals below this.
 pub const MAX_BATCH_RAW: usize = 1 << 20;
 /// Most streams whose position a batch header or a request names.

@@ -20,7 +20,7 @@ use crate::wire::sync::{Answer, Cursor, PackRef};
 use super::prove::{contradicts, places, prove, signed};
 use super::session::{begin, move_cursor};
 use super::steps::{Brought, Proved, Steps};
-use super::work::Work;
+use super::work::{Work, is_full};
 
 /// What is done before it is looked whether a save waits, in weight: 24 records of the usual size,
 /// each of which is merged and projected in some 0.2 ms; or one that is as large as a record may
@@ -254,6 +254,9 @@ impl Store {
                     receiving: BTreeMap::new(),
                     touched: Touched::default(),
                     weight: 0,
+                    full: is_full(tx, self.inner.room)?,
+                    unread: None,
+                    left_out: BTreeMap::new(),
                 };
                 if let Some(begin) = begin.take() {
                     self.tick(tx)?;

@@ -149,6 +149,19 @@ impl Database {
         self.waiting.load(Ordering::SeqCst) > 0
     }
 
+    /// As if a writer waited, until what it gives is dropped.
+    #[cfg(test)]
+    pub(super) fn await_for_test(&self) -> impl Drop {
+        struct Waiting<'a>(&'a AtomicUsize);
+        impl Drop for Waiting<'_> {
+            fn drop(&mut self) {
+                self.0.fetch_sub(1, Ordering::SeqCst);
+            }
+        }
+        self.waiting.fetch_add(1, Ordering::SeqCst);
+        Waiting(&self.waiting)
+    }
+
     /// Lets a waiting writer in between two steps of a long piece of work: a mutex is not fair, and a save is not to wait for a whole page.
     pub(super) fn let_others_write(&self) {
         for _ in 0..20 {

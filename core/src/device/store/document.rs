@@ -2,15 +2,28 @@
 
 use std::borrow::Cow;
 use std::cell::OnceCell;
-use std::collections::HashSet;
+use std::collections::BTreeMap;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::own::{self, OwnRow, Redos, Standing};
+use super::parked::ParkReason;
 use super::{StoreError, meta};
-use crate::domain::id::{DocId, Hash};
-use crate::record::{Record, RecordError, RecordKind, gate};
+use crate::domain::id::{DocId, Hash, Incarnation};
+use crate::record::gate::{self, GateError};
+use crate::record::intake::Intake;
+use crate::record::{Record, RecordError, RecordKind};
 use crate::wire::batch::change_hash;
+use crate::wire::limits;
+
+/// Bytes of a record with what is on its way into it: as much as a full one whose whole history comes once more. What goes beyond is not even taken on.
+const MAX_TAKEN: usize = 3 * limits::MAX_RECORD;
+/// Most changes on their way into a record.
+const MAX_ARRIVED: usize = 2 * limits::MAX_CHANGES_PER_RECORD + limits::MAX_ASIDE_CHANGES;
+/// How often it is looked whether what waits has what it lacked.
+const PASSES: usize = 16;
+/// Most changes that are tried one by one.
+const SINGLY: usize = 64;
 
 /// A record, read for merging or writing.
 pub(super) struct Document {
@@ -23,10 +36,17 @@ pub(super) struct Document {
     count: u32,
     redos: Redos,
     aside: Vec<u8>,
-    parked: Option<String>,
+    parked: Option<ParkReason>,
+    /// Changes that were left out, because there was no room to keep them aside.
+    dropped: u32,
+    /// How many are kept aside.
+    set_aside: usize,
     overlay: Vec<OwnRow>,
     /// What streams brought and is not in the base yet.
     arrived: Vec<Arrived>,
+    arrived_bytes: usize,
+    /// How many streams brought that were not even taken on.
+    refused: u64,
     dirty: bool,
     /// What the record says is another than what its projections show.
     changed: bool,
@@ -45,12 +65,13 @@ impl Document {
     /// Reads a record; `None` when there is none of that id.
     pub(super) fn find(db: &Connection, id: DocId) -> Result<Option<Self>, StoreError> {
         let found = db
-            .prepare_cached("SELECT n, kind, changes, edits, aside, parked FROM documents WHERE doc = ?1")?
+            .prepare_cached("SELECT n, kind, changes, edits, aside, parked, dropped FROM documents WHERE doc = ?1")?
             .query_row([id.as_bytes()], |row| {
                 let mut document = Self::bare(row.get(0)?, id, RecordKind::from_code(row.get(1)?));
                 document.changes = row.get(2)?;
                 document.aside = row.get::<_, Option<Vec<u8>>>(4)?.unwrap_or_default();
-                document.parked = row.get(5)?;
+                document.parked = row.get::<_, Option<String>>(5)?.map(|parked| ParkReason::from_name(&parked));
+                document.dropped = row.get(6)?;
                 Ok((document, row.get::<_, Option<Vec<u8>>>(3)?))
             })
             .optional()?;
@@ -88,8 +109,12 @@ impl Document {
             redos: Redos(Vec::new()),
             aside: Vec::new(),
             parked: None,
+            dropped: 0,
+            set_aside: 0,
             overlay: Vec::new(),
             arrived: Vec::new(),
+            arrived_bytes: 0,
+            refused: 0,
             dirty: false,
             changed: false,
         }
@@ -99,55 +124,127 @@ impl Document {
     pub(super) fn confirm(&mut self, db: &Connection, raw: &[u8], edit: Option<Hash>) -> Result<(), StoreError> {
         let hash = change_hash(raw);
         let own = self.settle(db, hash, edit.unwrap_or(hash))?;
+        if !own && (self.size() + raw.len() > MAX_TAKEN || self.arrived.len() >= MAX_ARRIVED) {
+            self.refused += 1;
+            self.drop_change(ParkReason::Full);
+            return Ok(());
+        }
+        self.arrived_bytes += raw.len();
         self.arrived.push(Arrived { raw: raw.to_vec(), hash, edit, own });
         Ok(())
     }
 
-    /// Takes what arrived into the base; says how many changes did not go in. Those are kept aside and the record is parked; a page never stops for it.
-    pub(super) fn merge(&mut self) -> Result<u64, StoreError> {
+    /// Takes what arrived into the base; says how many changes did not go in. Those are kept aside, as far as there is room, and the record is parked; a page never
+    /// stops for it.
+    pub(super) fn merge(&mut self, db: &Connection) -> Result<u64, StoreError> {
         let arrived = std::mem::take(&mut self.arrived);
-        if arrived.is_empty() || (self.base.get().is_none() && self.aside.is_empty() && self.merge_at_once(&arrived)?) {
-            return Ok(0);
+        self.arrived_bytes = 0;
+        let mut left = std::mem::take(&mut self.refused);
+        if arrived.is_empty() {
+            return Ok(left);
         }
-        let mut left = 0;
-        for Arrived { raw, hash, edit, own } in arrived {
-            if self.has(hash) {
-                continue;
-            }
-            if self.take(&raw, hash, edit) {
-                // An own change that moves from the overlay into the base says nothing new.
-                self.changed |= !own;
-                self.retry_aside()?;
-                continue;
-            }
-            left += 1;
-            self.changed = true;
-            let kept = [&edit.unwrap_or(hash).0, raw.as_slice()].concat();
-            if !chunks(&self.aside)?.contains(&kept.as_slice()) {
-                push(&mut self.aside, &kept);
-                self.dirty = true;
-            }
+        let mut pending = self.take_aside()?;
+        let known = pending.len();
+        pending.extend(arrived);
+        let mut sorted = self.sort(&pending)?;
+        if let Some(actor) = sorted.displaced(&pending) {
+            // The centre took an own change, and says that another stands in its place: that one was never made here.
+            pending = self.without_impostors(db, actor, pending)?;
+            sorted = self.sort(&pending)?;
+        }
+        self.let_in(&pending, &mut sorted);
+        for (at, why) in sorted.left {
+            left += u64::from(at >= known);
+            self.changed |= at >= known;
+            self.put_aside(&pending[at], why);
+        }
+        if self.aside.is_empty() && self.dropped == 0 && self.parked.is_some() && !matches!(self.base.get(), Some(Err(_))) {
+            self.parked = None;
+            self.dirty = true;
         }
         Ok(left)
     }
 
-    /// Takes all that arrived at once, where all of it goes in: the base is then made once, and not at all of own changes that follow what is there.
-    fn merge_at_once(&mut self, arrived: &[Arrived]) -> Result<bool, StoreError> {
-        let held = chunks(&self.changes)?;
-        let mut known: HashSet<Hash> = held.iter().map(|raw| change_hash(raw)).collect();
-        let fresh: Vec<&Arrived> = arrived.iter().filter(|change| known.insert(change.hash)).collect();
-        let raws: Vec<&[u8]> = fresh.iter().map(|change| change.raw.as_slice()).collect();
-        if !(fresh.iter().all(|change| change.own) && gate::follow(self.kind, &held, &raws)) {
-            let Ok(base) = Record::load(self.kind, held.into_iter().chain(raws)) else {
-                return Ok(false);
-            };
-            self.base = Ok(base).into();
+    /// What of these may go into the base, told without making it.
+    fn sort(&self, pending: &[Arrived]) -> Result<Sorted, StoreError> {
+        let mut sorted = Sorted { good: Vec::new(), left: Vec::new() };
+        let Some(mut intake) = Intake::new(self.kind) else {
+            sorted.left = (0..pending.len()).map(|at| (at, ParkReason::Unread)).collect();
+            return Ok(sorted);
+        };
+        chunks(&self.changes)?.into_iter().for_each(|raw| intake.hold(raw));
+        let mut waiting: Vec<usize> = (0..pending.len()).collect();
+        for _ in 0..PASSES {
+            let before = sorted.good.len();
+            sorted.left.retain(|(_, why)| *why != ParkReason::Waiting);
+            for at in std::mem::take(&mut waiting) {
+                let why = match intake.take(&pending[at].raw) {
+                    Ok(()) => {
+                        sorted.good.push(at);
+                        continue;
+                    }
+                    Err(GateError::AlreadyHeld) => continue,
+                    Err(why) => ParkReason::of(&why),
+                };
+                if why == ParkReason::Waiting {
+                    waiting.push(at);
+                }
+                sorted.left.push((at, why));
+            }
+            if waiting.is_empty() || sorted.good.len() == before {
+                break;
+            }
         }
-        for change in fresh {
-            self.keep(&change.raw, change.hash, change.edit);
-            self.changed |= !change.own;
+        Ok(sorted)
+    }
+
+    /// Takes what may go in. All of it at once; the base is not made at all of own changes that follow what is there. Should Automerge refuse what was found good,
+    /// some of it is tried one by one.
+    fn let_in(&mut self, pending: &[Arrived], sorted: &mut Sorted) {
+        let raws: Vec<&[u8]> = sorted.good.iter().map(|at| pending[*at].raw.as_slice()).collect();
+        let unmade = self.base.get().is_none() && sorted.good.iter().all(|at| pending[*at].own);
+        if unmade || self.grow(&raws) {
+            sorted.good.iter().for_each(|at| self.keep(&pending[*at]));
+            return;
         }
-        Ok(true)
+        for (tried, at) in sorted.good.iter().enumerate() {
+            if tried < SINGLY && self.grow(&[&pending[*at].raw]) {
+                self.keep(&pending[*at]);
+            } else {
+                sorted.left.push((*at, if self.is_readable() { ParkReason::Malformed } else { ParkReason::Unread }));
+            }
+        }
+    }
+
+    /// Takes changes into the base, or leaves it as it is.
+    fn grow(&mut self, raws: &[&[u8]]) -> bool {
+        if let Some(base) = self.base.get_mut() {
+            return base.as_mut().is_ok_and(|base| base.apply(raws.iter().copied()).is_ok());
+        }
+        let held = chunks(&self.changes).unwrap_or_default();
+        let Ok(base) = Record::load(self.kind, held.into_iter().chain(raws.iter().copied())) else {
+            let _ = self.base();
+            return false;
+        };
+        self.base = Ok(base).into();
+        true
+    }
+
+    /// Empties the base: what was in it and what is pending, and at the end what stands there under an own actor and was never made here.
+    fn without_impostors(&mut self, db: &Connection, actor: Incarnation, pending: Vec<Arrived>) -> Result<Vec<Arrived>, StoreError> {
+        let redos: BTreeMap<u32, Hash> = std::mem::take(&mut self.redos.0).into_iter().collect();
+        let (mut all, mut impostors) = (Vec::new(), Vec::new());
+        for (index, raw) in (0..).zip(chunks(&self.changes)?) {
+            let hash = change_hash(raw);
+            let theirs = gate::inspect(raw).is_ok_and(|info| info.actor == Some(actor)) && !own::made(db, hash)?;
+            let change = Arrived { raw: raw.to_vec(), hash, edit: redos.get(&index).copied(), own: false };
+            if theirs { &mut impostors } else { &mut all }.push(change);
+        }
+        (self.base, self.count, self.dirty, self.changed) = (OnceCell::new(), 0, true, true);
+        self.changes.clear();
+        all.extend(pending);
+        all.extend(impostors);
+        Ok(all)
     }
 
     /// The record with own work over the base. The flag says whether all of it went in: if not, it has to be done again. A base that this version cannot read
@@ -234,9 +331,9 @@ impl Document {
         self.count == 0 && self.aside.is_empty() && self.overlay.is_empty()
     }
 
-    /// Bytes of the base.
+    /// Bytes of the base and of what is on its way into it.
     pub(super) const fn size(&self) -> usize {
-        self.changes.len()
+        self.changes.len() + self.arrived_bytes
     }
 
     /// Takes a row out of the overlay.
@@ -262,13 +359,14 @@ impl Document {
         if std::mem::take(&mut self.dirty) {
             let redos = (!self.redos.0.is_empty()).then(|| meta::encode(&self.redos));
             let aside = (!self.aside.is_empty()).then_some(&self.aside);
-            let unreadable = self.base.get().and_then(|base| base.as_ref().err()).map(ToString::to_string);
-            db.prepare_cached("UPDATE documents SET changes = ?2, edits = ?3, aside = ?4, parked = ?5 WHERE n = ?1")?.execute(params![
+            let unreadable = self.base.get().is_some_and(Result::is_err).then_some(ParkReason::Unread);
+            db.prepare_cached("UPDATE documents SET changes = ?2, edits = ?3, aside = ?4, parked = ?5, dropped = ?6 WHERE n = ?1")?.execute(params![
                 self.n,
                 self.changes,
                 redos,
                 aside,
-                unreadable.as_ref().or(self.parked.as_ref())
+                unreadable.or(self.parked).map(|why| why.to_string()),
+                self.dropped
             ])?;
         }
         Ok(())
@@ -291,62 +389,71 @@ impl Document {
         Ok(itself)
     }
 
-    fn take(&mut self, raw: &[u8], hash: Hash, edit: Option<Hash>) -> bool {
-        let _ = self.base();
-        let Some(Ok(base)) = self.base.get_mut() else {
-            return false;
-        };
-        // Ok proves nothing: Automerge also says Ok to a change it only queues.
-        let taken = match base.apply([raw]) {
-            Ok(()) => base.has(hash),
-            Err(error) => {
-                self.parked = Some(error.to_string());
-                false
-            }
-        };
-        if taken {
-            self.keep(raw, hash, edit);
-        }
-        taken
-    }
-
     /// A change that is in the base is one of those it is made of.
-    fn keep(&mut self, raw: &[u8], hash: Hash, edit: Option<Hash>) {
-        push(&mut self.changes, raw);
-        if let Some(edit) = edit.filter(|edit| *edit != hash) {
+    fn keep(&mut self, change: &Arrived) {
+        push(&mut self.changes, &change.raw);
+        if let Some(edit) = change.edit.filter(|edit| *edit != change.hash) {
             self.redos.0.push((self.count, edit));
         }
         self.count += 1;
         self.dirty = true;
+        // An own change that moves from the overlay into the base says nothing new.
+        self.changed |= !change.own;
     }
 
-    /// What was kept aside may only have lacked what has arrived now.
-    fn retry_aside(&mut self) -> Result<(), StoreError> {
-        if self.aside.is_empty() {
-            return Ok(());
-        }
+    /// What was kept aside: it may only have lacked what has arrived now.
+    fn take_aside(&mut self) -> Result<Vec<Arrived>, StoreError> {
         let aside = std::mem::take(&mut self.aside);
-        let mut rest = chunks(&aside)?;
-        loop {
-            let before = rest.len();
-            rest.retain(|kept| {
-                let Some((edit, raw)) = kept.split_first_chunk::<32>() else {
-                    return false;
-                };
-                let hash = change_hash(raw);
-                !(self.has(hash) || self.take(raw, hash, Some(Hash(*edit))))
-            });
-            if rest.is_empty() || rest.len() == before {
-                break;
-            }
-        }
-        rest.iter().for_each(|kept| push(&mut self.aside, kept));
-        self.changed = true;
-        if self.aside.is_empty() {
+        let kept = chunks(&aside)?.into_iter().filter_map(|kept| kept.split_first_chunk::<32>());
+        let kept: Vec<Arrived> = kept.map(|(edit, raw)| Arrived { raw: raw.to_vec(), hash: change_hash(raw), edit: Some(Hash(*edit)), own: false }).collect();
+        if self.dropped == 0 {
             self.parked = None;
         }
+        self.dirty |= !kept.is_empty();
+        self.set_aside = 0;
+        Ok(kept)
+    }
+
+    /// Keeps a change aside, once, as far as there is room.
+    fn put_aside(&mut self, change: &Arrived, why: ParkReason) {
+        let kept = [&change.edit.unwrap_or(change.hash).0, change.raw.as_slice()].concat();
+        if chunks(&self.aside).is_ok_and(|aside| aside.contains(&kept.as_slice())) {
+            return;
+        }
+        if self.aside.len() + kept.len() > limits::MAX_ASIDE || self.set_aside >= limits::MAX_ASIDE_CHANGES {
+            return self.drop_change(why);
+        }
+        push(&mut self.aside, &kept);
+        self.set_aside += 1;
+        self.park(why);
+    }
+
+    /// There is no room for a change.
+    fn drop_change(&mut self, why: ParkReason) {
+        self.dropped = self.dropped.saturating_add(1);
+        self.park(why);
+    }
+
+    fn park(&mut self, why: ParkReason) {
+        // Where something waits for what was not taken, the reason is why that was not.
+        if why != ParkReason::Waiting || self.parked.is_none() {
+            self.parked = Some(why);
+        }
         self.dirty = true;
-        Ok(())
+    }
+}
+
+/// What is to become of changes, by their index.
+struct Sorted {
+    good: Vec<usize>,
+    left: Vec<(usize, ParkReason)>,
+}
+
+impl Sorted {
+    /// The author of an own change that was taken, and in the place of which another stands.
+    fn displaced(&self, pending: &[Arrived]) -> Option<Incarnation> {
+        let (at, _) = self.left.iter().find(|(at, why)| pending[*at].own && *why == ParkReason::Sequence)?;
+        gate::inspect(&pending[*at].raw).ok()?.actor
     }
 }
 

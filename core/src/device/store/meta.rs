@@ -16,6 +16,8 @@ use crate::wire::sync::{OutboxHead, Token};
 
 /// The counter that is also kept where backups do not reach: `u64`.
 pub(super) const LIFE: Key<u64> = Key::new("life");
+/// What the version takes that had the store last ([`super::parked`]).
+pub(super) const TAKES: Key<u32> = Key::new("takes");
 /// Who the device is.
 pub(super) const IDENTITY: Key<Enrolled> = Key::new("identity");
 /// The session's token.

@@ -22,6 +22,7 @@ mod observe;
 mod open;
 mod outbox;
 mod own;
+mod parked;
 mod part;
 mod position;
 mod project;
@@ -54,6 +55,7 @@ pub use observe::{Topic, Watch};
 pub use open::{Given, OpenError, OpenOptions, Unusable};
 pub use outbox::{Ahead, Prepare, Prepared};
 pub use own::{Delivery, DeliveryState, Standing, Wiped};
+pub use parked::{ParkReason, Parked};
 pub use view::{
     CaseDetail, CaseFilter, CaseOrder, CaseRow, EditRow, Hit, HouseholdDetail, HouseholdFilter, HouseholdRow, Names, Page, PageRequest, PageToken, Status,
     StreamRow, Unsent, UnsentReason, VisitRow,
@@ -86,6 +88,8 @@ pub struct Store {
 struct Inner {
     db: Database,
     env: Arc<dyn Environment>,
+    /// Most bytes that it holds of what streams bring.
+    room: u64,
     life: Mutex<LifeFile>,
     /// The one request whose answer may be applied; held while one is prepared or applied.
     outstanding: Mutex<Option<Outstanding>>,
@@ -221,11 +225,13 @@ impl Store {
         open::open(options)
     }
 
-    fn assemble(db: Database, env: Arc<dyn Environment>, life: LifeFile) -> Result<Self, StoreError> {
+    fn assemble(db: Database, options: &OpenOptions, life: LifeFile) -> Result<Self, StoreError> {
+        let env = Arc::clone(&options.env);
         let counted_ms = Mutex::new(env.stamp().mono_ms);
         let inner = Inner {
             db,
             env,
+            room: options.room,
             life: Mutex::new(life),
             outstanding: Mutex::default(),
             sealed: Mutex::default(),
@@ -367,6 +373,7 @@ impl Store {
                 "signed_heads",
                 "instructions",
                 "forms",
+                "left_out",
                 "parts",
                 "search",
                 "visits",

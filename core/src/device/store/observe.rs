@@ -56,6 +56,12 @@ impl Announcer {
         Self(watch::Sender::new(Revisions::default()))
     }
 
+    /// What was announced until now.
+    #[cfg(test)]
+    pub(super) fn revisions(&self) -> Revisions {
+        *self.0.borrow()
+    }
+
     pub(super) fn announce(&self, touched: Touched) {
         if touched == Touched::default() {
             return;

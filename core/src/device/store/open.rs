@@ -10,10 +10,11 @@ use zeroize::Zeroizing;
 use super::db::{self, Database, Mac};
 use super::life::LifeFile;
 use super::meta::{self, Renew};
-use super::{Store, StoreError, rebuild};
+use super::{Store, StoreError, parked, rebuild};
 use crate::domain::id::Incarnation;
 use crate::domain::words::Words;
 use crate::env::{Environment, random};
+use crate::wire::limits;
 
 /// The steps from an empty file to this version, in order. `user_version` is the number of steps taken.
 const MIGRATIONS: &[&str] = &[
@@ -26,8 +27,9 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/007_what_an_author_had_seen.sql"),
     include_str!("../../../migrations/008_signed_positions.sql"),
     include_str!("../../../migrations/009_covered_batches_are_kept_a_while.sql"),
+    include_str!("../../../migrations/010_what_was_not_taken.sql"),
 ];
-const PAGE: u64 = 4096;
+pub(super) const PAGE: u64 = 4096;
 
 /// Where a store is and what opens it.
 #[derive(Clone)]
@@ -43,13 +45,15 @@ pub struct OpenOptions {
     pub life: Option<PathBuf>,
     /// Begins a new store where the life file tells of one that is gone, instead of [`OpenError::Lost`].
     pub start_anew: bool,
+    /// Most bytes that the store holds of what streams bring. What a person types always has room.
+    pub room: u64,
 }
 
 impl OpenOptions {
     /// Options with the life file in its default place.
     #[must_use]
     pub fn new(path: impl Into<PathBuf>, key: [u8; 32], env: Arc<dyn Environment>) -> Self {
-        Self { path: path.into(), key, env, life: None, start_anew: false }
+        Self { path: path.into(), key, env, life: None, start_anew: false, room: limits::MAX_STORE }
     }
 }
 
@@ -213,7 +217,7 @@ pub(super) fn open(options: &OpenOptions) -> Result<Store, OpenError> {
     let database = Database::new(&files.store, &key, mac, connection);
     let began = database.write(|tx| begin_life(tx, options.env.as_ref(), &mut life))?;
     tracing::info!(schema = known, migrated_from = found, ?began, "store opened");
-    Ok(Store::assemble(database, options.env.clone(), life)?)
+    Ok(Store::assemble(database, options, life)?)
 }
 
 /// The files of a store, by their own names: a link to one of them is that one.
@@ -327,6 +331,7 @@ fn begin_life(tx: &Connection, env: &dyn Environment, life: &mut LifeFile) -> Re
         meta::next_life(tx, env)?;
         rebuild::set_renew(tx, Renew::Copied)?;
     }
+    parked::read_again(tx)?;
     rebuild::stranded(tx)?;
     Ok(match (fresh, restored) {
         (true, _) => Began::New,

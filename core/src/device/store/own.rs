@@ -259,6 +259,11 @@ pub(super) fn set(db: &Connection, n: i64, standing: Standing, reason: Option<Re
     Ok(())
 }
 
+/// Whether this device wrote the change.
+pub(super) fn made(db: &Connection, change: Hash) -> Result<bool, StoreError> {
+    Ok(db.prepare_cached("SELECT 1 FROM own WHERE change = ?1")?.exists([change.0])?)
+}
+
 /// The centre has an edit after all, by whatever change: it is neither to be done again nor to be decided about. Says whether it was.
 ///
 /// It is looked for first. An UPDATE that may fail half-way begins with a savepoint, before which FTS5 writes what it has, even when no row is found: with

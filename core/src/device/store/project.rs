@@ -148,7 +148,13 @@ pub(super) fn case_facts<'a>(db: &Connection, doc: DocId, actions: impl Iterator
         }
     }
     // Of an action that is new in this case: its receipt that came first, or what is known of an equal action in another case.
-    let mut known = db.prepare_cached("SELECT doc, earliest_ms, latest_ms FROM actions WHERE action = ?1 ORDER BY doc = ?2 DESC, length(doc) LIMIT 1")?;
+    // Each is looked up by the whole key: any number of cases may share an action, and sorting them all was quadratic.
+    let mut known = db.prepare_cached(
+        "SELECT doc, earliest_ms, latest_ms FROM actions WHERE action = ?1 AND doc = ?2
+         UNION ALL SELECT doc, earliest_ms, latest_ms FROM actions WHERE action = ?1 AND doc = x''
+         UNION ALL SELECT * FROM (SELECT doc, earliest_ms, latest_ms FROM actions WHERE action = ?1 LIMIT 1)
+         LIMIT 1",
+    )?;
     let mut name = db.prepare_cached("UPDATE actions SET doc = ?2 WHERE action = ?1 AND doc = x''")?;
     let mut put = db.prepare_cached("INSERT INTO actions (action, doc, earliest_ms, latest_ms) VALUES (?1, ?2, ?3, ?4)")?;
     for id in actions {

@@ -8,7 +8,7 @@ use super::list::{CASE_COLUMNS, HOUSEHOLD_COLUMNS, area, case_row, household_row
 use super::own::{self, Delivery, OwnRow, UNDELIVERED};
 use super::project::View;
 use super::view::{CaseDetail, CaseRow, EditRow, HouseholdDetail, Names, PageRequest, Status, StreamRow, Unsent, UnsentReason};
-use super::{Store, StoreError, meta};
+use super::{Store, StoreError, meta, parked};
 use crate::domain::action::Action;
 use crate::domain::case::{self, Case};
 use crate::domain::id::{ActionId, DocId, FactId, Hash, OrgId, StreamId};
@@ -152,6 +152,7 @@ impl Store {
                 rebuilding: renew.is_some(),
                 copied: renew == Some(meta::Renew::Copied),
                 parked,
+                parked_for: parked::parked(db)?,
                 cases,
                 households,
                 contact_ms: clock.map(|clock| clock.contact_ms),

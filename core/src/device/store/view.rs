@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Lease;
 use super::own::{Delivery, Wiped};
+use super::parked::Parked;
 use crate::domain::action::{ActionKind, Severity};
 use crate::domain::area::AreaCode;
 use crate::domain::case::{Case, State};
@@ -319,6 +320,8 @@ pub struct Status {
     pub copied: bool,
     /// Records that could not take a change.
     pub parked: u32,
+    /// What is parked or was left out, by reason.
+    pub parked_for: Vec<Parked>,
     /// Cases on this phone.
     pub cases: u32,
     /// Households on this phone, masked views included.

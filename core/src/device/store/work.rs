@@ -8,7 +8,9 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::document::Document;
 use super::meta::{self, Identity, Renew};
 use super::observe::Touched;
+use super::open::PAGE;
 use super::own::{self, OwnRow, Standing};
+use super::parked::{self, KNOWN_FACTS, ParkReason};
 use super::project::{self, View};
 use super::{Context, StoreError, purge, rebuild, write};
 use crate::domain::fact::{Body, Fact, FactKind};
@@ -18,6 +20,7 @@ use crate::domain::time::Interval;
 use crate::record::{RecordKind, gate};
 use crate::wire::enrol::SignedGrant;
 use crate::wire::entry::Entry;
+use crate::wire::limits;
 use crate::wire::sync::Cursor;
 use crate::wire::verdict::{BatchVerdict, Verdict};
 
@@ -41,18 +44,38 @@ pub(super) struct Work<'a> {
     pub(super) receiving: BTreeMap<StreamId, (Option<Interval>, bool)>,
     /// What was taken on since the last [`Self::finish`], in bytes that cost as much.
     pub(super) weight: usize,
+    /// The store holds as much as it may: only what is about own work is taken.
+    pub(super) full: bool,
+    /// Facts of kinds that this version does not know, and their bytes, once they were counted.
+    pub(super) unread: Option<(usize, usize)>,
+    /// Entries that were not taken.
+    pub(super) left_out: BTreeMap<(StreamId, ParkReason), u64>,
 }
 
 /// Weight of an entry, beside what it brings.
 const ENTRY: usize = 640;
 /// Weight of a record that is opened, beside what it holds.
 const RECORD: usize = 4 << 10;
+/// Most cases that share an action, as far as it is said of each when the action was received. Two equal reports of one moment do.
+const MAX_SHARED: u32 = 16;
+
+/// Whether a store holds as much of what streams bring as it may.
+pub(super) fn is_full(db: &Connection, room: u64) -> Result<bool, StoreError> {
+    let pragma = |name: &str| db.query_row(&format!("PRAGMA {name}"), [], |row| row.get::<_, i64>(0));
+    let pages = pragma("page_count")?.saturating_sub(pragma("freelist_count")?);
+    Ok(u64::try_from(pages).unwrap_or_default().saturating_mul(PAGE) > room)
+}
 
 impl Work<'_> {
     pub(super) fn entry(&mut self, Step { at, entry, received }: &Step<'_>) -> Result<(), StoreError> {
         self.weight += ENTRY;
         self.applied.entries += 1;
         self.applied.progress = true;
+        if let Some(why) = self.leaves_out(at, entry)? {
+            self.applied.parked += 1;
+            *self.left_out.entry((at.stream, why)).or_default() += 1;
+            return Ok(());
+        }
         match &**entry {
             Entry::Change(change) => {
                 self.hold(*change.doc.as_bytes(), at.stream)?;
@@ -74,6 +97,57 @@ impl Work<'_> {
                 purge::left(self.db, at)?;
             }
             Entry::Fact(fact) => self.fact(at, fact)?,
+        }
+        Ok(())
+    }
+
+    /// Why an entry is not taken at all.
+    fn leaves_out(&mut self, at: &Cursor, entry: &Entry) -> Result<Option<ParkReason>, StoreError> {
+        let own = |doc: DocId| self.db.prepare_cached("SELECT 1 FROM own WHERE doc = ?1")?.exists([doc.as_bytes()]);
+        let doc = match entry {
+            Entry::Leave(_) => return Ok(None),
+            Entry::Change(change) => Some(change.doc),
+            Entry::Join(join) => Some(join.doc),
+            Entry::Fact(fact) => {
+                let length = if let Body::Held(body) = &fact.body { body.len() } else { 0 };
+                self.weight += length;
+                let most =
+                    if fact.kind.by_device() || matches!(fact.kind, FactKind::Other(_) | FactKind::View) { limits::MAX_FACT } else { limits::MAX_STATED };
+                if length > most {
+                    return Ok(Some(ParkReason::TooLarge));
+                }
+                if matches!(fact.kind, FactKind::Other(_)) && !self.has_room_for_unread(length)? {
+                    return Ok(Some(ParkReason::Unread));
+                }
+                fact.subject.filter(|_| at.stream != self.identity.stream)
+            }
+        };
+        match doc {
+            Some(doc) if self.full && !own(doc)? => Ok(Some(ParkReason::StoreFull)),
+            _ => Ok(None),
+        }
+    }
+
+    /// Whether one more fact of a kind that this version does not know is kept.
+    fn has_room_for_unread(&mut self, length: usize) -> Result<bool, StoreError> {
+        let (count, bytes) = match self.unread {
+            Some(unread) => unread,
+            None => self
+                .db
+                .prepare_cached(&format!("SELECT count(*), coalesce(sum(length(body)), 0) FROM facts WHERE kind NOT IN {KNOWN_FACTS}"))?
+                .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?,
+        };
+        let room = count < limits::MAX_UNREAD && bytes + length <= limits::MAX_UNREAD_BYTES;
+        self.unread = Some(if room { (count + 1, bytes + length) } else { (count, bytes) });
+        Ok(room)
+    }
+
+    /// The server says something new of a record.
+    fn mark_stale(&mut self, doc: DocId) -> Result<(), StoreError> {
+        if self.stale.insert(doc) && !self.documents.contains_key(&doc) {
+            let held: Option<i64> =
+                self.db.prepare_cached("SELECT length(changes) FROM documents WHERE doc = ?1")?.query_row([doc.as_bytes()], |row| row.get(0)).optional()?;
+            self.weight += RECORD + usize::try_from(held.unwrap_or_default()).unwrap_or_default();
         }
         Ok(())
     }
@@ -145,8 +219,10 @@ impl Work<'_> {
             _ => {
                 write::store_fact(self.db, fact, fact.hash(), &mut self.touched)?;
                 self.hold(*fact.id.as_bytes(), at.stream)?;
-                if matches!(fact.kind, FactKind::CaseNumber | FactKind::StandsFor) {
-                    self.stale.extend(fact.subject);
+                if matches!(fact.kind, FactKind::CaseNumber | FactKind::StandsFor)
+                    && let Some(subject) = fact.subject
+                {
+                    self.mark_stale(subject)?;
                 }
             }
         }
@@ -180,12 +256,15 @@ impl Work<'_> {
         Ok(interval)
     }
 
-    /// Keeps what the streams said last for what the next transaction brings.
+    /// Keeps what the streams said last for what the next transaction brings, and what was not taken.
     pub(super) fn keep_receiving(&mut self) -> Result<(), StoreError> {
         for (stream, (interval, new)) in &mut self.receiving {
             if std::mem::take(new) {
                 session::receiving(self.db, *stream, *interval)?;
             }
+        }
+        for ((stream, why), entries) in std::mem::take(&mut self.left_out) {
+            parked::left_out(self.db, stream, why, entries)?;
         }
         Ok(())
     }
@@ -195,29 +274,37 @@ impl Work<'_> {
         let Some(Interval { earliest_ms, latest_ms }) = received else {
             return Ok(());
         };
-        let mut put = self.db.prepare_cached(
+        let db = self.db;
+        let mut put = db.prepare_cached(
             "INSERT INTO actions (action, doc, earliest_ms, latest_ms) VALUES (?1, ?2, ?3, ?4)
              ON CONFLICT (action, doc) DO UPDATE SET earliest_ms = excluded.earliest_ms, latest_ms = excluded.latest_ms
              WHERE (earliest_ms, latest_ms) IS NOT (excluded.earliest_ms, excluded.latest_ms)",
         )?;
         for action in gate::actions(raw) {
             if put.execute(params![action.0, doc.as_bytes(), earliest_ms, latest_ms])? > 0 {
-                self.stale.insert(doc);
+                self.mark_stale(doc)?;
             }
         }
         Ok(())
     }
 
     fn received(&mut self, Interval { earliest_ms, latest_ms }: Interval, actions: &[ActionId]) -> Result<(), StoreError> {
-        let mut known = self.db.prepare_cached("UPDATE actions SET earliest_ms = ?2, latest_ms = ?3 WHERE action = ?1 RETURNING doc")?;
-        let mut put = self.db.prepare_cached("INSERT INTO actions (action, doc, earliest_ms, latest_ms) VALUES (?1, x'', ?2, ?3)")?;
-        for action in actions {
-            let docs =
-                known.query_map(params![action.0, earliest_ms, latest_ms], |row| row.get::<_, Vec<u8>>(0))?.collect::<Result<Vec<_>, rusqlite::Error>>()?;
+        let db = self.db;
+        let mut known = db.prepare_cached(
+            "UPDATE actions SET earliest_ms = ?2, latest_ms = ?3
+             WHERE action = ?1 AND doc IN (SELECT doc FROM actions WHERE action = ?1 LIMIT ?4) RETURNING doc",
+        )?;
+        let mut put = db.prepare_cached("INSERT INTO actions (action, doc, earliest_ms, latest_ms) VALUES (?1, x'', ?2, ?3)")?;
+        for action in actions.iter().take(limits::MAX_STATED_ROWS) {
+            let docs = known
+                .query_map(params![action.0, earliest_ms, latest_ms, MAX_SHARED], |row| row.get::<_, Vec<u8>>(0))?
+                .collect::<Result<Vec<_>, rusqlite::Error>>()?;
             if docs.is_empty() {
                 put.execute(params![action.0, earliest_ms, latest_ms])?;
             }
-            self.stale.extend(docs.into_iter().filter_map(|doc| doc.try_into().ok()).map(DocId::from_bytes));
+            for doc in docs.into_iter().filter_map(|doc| doc.try_into().ok()).map(DocId::from_bytes) {
+                self.mark_stale(doc)?;
+            }
         }
         Ok(())
     }
@@ -230,8 +317,8 @@ impl Work<'_> {
         };
         let mut put =
             self.db.prepare_cached("INSERT INTO reference (kind, key, name) VALUES (?1, ?2, ?3) ON CONFLICT (kind, key) DO UPDATE SET name = excluded.name")?;
-        for (key, name) in rows {
-            put.execute(params![kind, key, name])?;
+        for (key, name) in rows.into_iter().take(limits::MAX_STATED_ROWS) {
+            put.execute(params![kind, key, limits::shown(&name)])?;
         }
         self.touched.reference = true;
         Ok(())
@@ -295,7 +382,7 @@ impl Work<'_> {
                 own::set(db, row.n, Standing::Received, None, received)?;
                 if let Some(doc) = row.doc.filter(|_| row.fact.is_none() && row.raw.is_some()) {
                     let document = self.document(doc, RecordKind::from_code(row.kind))?;
-                    let parked = document.merge()?;
+                    let parked = document.merge(db)?;
                     if !document.has(row.change) {
                         // The edit is there under another change; this one never will be, and its actor must not count on from it.
                         document.drop_own(db, row.n)?;
@@ -339,7 +426,7 @@ impl Work<'_> {
         }
         let mut delivered = std::mem::take(&mut self.delivered);
         for (id, mut document) in std::mem::take(&mut self.documents) {
-            self.applied.parked += document.merge()?;
+            self.applied.parked += document.merge(self.db)?;
             document.store(self.db)?;
             if document.is_changed() || stale.contains(&id) {
                 delivered.remove(&id);
