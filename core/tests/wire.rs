@@ -157,7 +157,7 @@ fn answers() -> Vec<Answer> {
 
 fn requests() -> Vec<Vec<u8>> {
     let state = SyncState { cursors: vec![cursor()], outbox: outbox() };
-    let idle = Request { nonce: 9, state_hash: state.hash(), state: None, batches: Vec::new(), offers: Vec::new() };
+    let idle = Request { nonce: 9, state_hash: state.hash(), state: None, batches: Vec::new(), offers: Vec::new(), shown: None };
     let full = Request { state: Some(state), batches: (0..2).map(|n| SealedBytes(batch(n).to_bytes())).collect(), ..idle.clone() };
     let (token, key) = (Authenticate::Token(Token([0x70; 16])), key());
     let signed = Authenticate::Sign(DeviceId::from_bytes([0xde; 16]), &key);

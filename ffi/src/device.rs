@@ -5,20 +5,21 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use fieldgrid_core::device::store::{OpenOptions, PageRequest, SaveError};
+use fieldgrid_core::device::store::{CompareError, OpenOptions, PageRequest, SaveError};
 use fieldgrid_core::device::transport::HttpConnect;
 use fieldgrid_core::device::{Device as Engine, DeviceOptions, NewHousehold};
 use fieldgrid_core::domain::household::HouseholdEdit;
 use fieldgrid_core::domain::id::{DocId, FormId};
 use fieldgrid_core::env::System;
 use fieldgrid_core::wire::enrol::Invite;
+use fieldgrid_core::wire::witness::HeadsNote;
 
 use crate::code::{ActionKind, RevealReason};
 use crate::edit::{ActionFields, FieldEdit, Visit};
 use crate::error::FieldgridError;
 use crate::filter::{CaseFilter, HouseholdFilter};
 use crate::record::{CasePage, HitPage, HouseholdPage, PageToken, RefusedEdit, VisitPage};
-use crate::screen::{CaseScreen, DeviceStatus, HouseholdScreen, Names, SyncResult};
+use crate::screen::{CaseScreen, Compared, DeviceStatus, HouseholdScreen, Names, SyncResult};
 use crate::watch::{CaseWatch, CasesWatch, DeviceWatch, HouseholdWatch, HouseholdsWatch, RefusedWatch, VisitsWatch};
 use crate::{blocking, closing, spawned};
 
@@ -327,6 +328,30 @@ impl Device {
     /// Storage.
     pub async fn grids(&self) -> Result<HashMap<String, String>> {
         self.work(|engine| Ok(engine.grids()?.into_iter().collect())).await
+    }
+
+    /// What the centre signed for this phone, as text for a QR code: another phone compares it.
+    ///
+    /// # Errors
+    /// Storage.
+    pub async fn heads_note(&self) -> Result<String> {
+        self.work(|engine| Ok(engine.heads_note()?.to_string())).await
+    }
+
+    /// Compares another phone's note with what the centre told this phone. A contradiction is kept and sent to the centre.
+    ///
+    /// # Errors
+    /// When it is not a note of this centre's signatures; storage.
+    pub async fn compare(&self, note: String) -> Result<Compared> {
+        self.work(move |engine| {
+            let note: HeadsNote = note.parse().map_err(|_| FieldgridError::invalid_input("note"))?;
+            let compared = engine.compare(&note).map_err(|error| match error {
+                CompareError::Storage(error) => error.into(),
+                _ => FieldgridError::invalid_input("note"),
+            })?;
+            Ok(compared.into())
+        })
+        .await
     }
 
     /// How the phone stands.

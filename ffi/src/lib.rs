@@ -29,8 +29,8 @@ pub use filter::{CaseFilter, CaseOrder, HouseholdFilter};
 pub use log::{LogLevel, LogLine, LogWatch, observe_log};
 pub use record::{CasePage, CaseRow, Delivery, Hit, HitPage, HouseholdPage, HouseholdRow, PageToken, RefusedEdit, VisitPage, VisitRow};
 pub use screen::{
-    Alternative, Assignment, AssignmentState, CaseScreen, DeviceStatus, Enrolment, Flag, FlagLevel, HistoryEntry, HouseholdScreen, Names, NextAction, Person,
-    SyncResult, SyncWait, Wiped,
+    Alternative, Assignment, AssignmentState, CaseScreen, Compared, DeviceStatus, Enrolment, Flag, FlagLevel, HistoryEntry, HouseholdScreen, Names, NextAction,
+    Person, SyncResult, SyncWait, Wiped,
 };
 pub use watch::{CaseWatch, CasesWatch, DeviceWatch, HouseholdWatch, HouseholdsWatch, RefusedWatch, VisitsWatch};
 

@@ -419,6 +419,24 @@ impl From<store::Wiped> for Wiped {
     }
 }
 
+/// What a comparison with another phone's note came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, uniffi::Record)]
+pub struct Compared {
+    /// Positions at which the centre said the same.
+    pub same: u32,
+    /// Positions at which it signed two contents: the administrator is to be told.
+    pub split: u32,
+    /// Positions that this phone has not; the centre is shown them.
+    pub unknown: u32,
+}
+
+impl From<store::Compared> for Compared {
+    fn from(compared: store::Compared) -> Self {
+        let store::Compared { same, split, unknown } = compared;
+        Self { same, split, unknown }
+    }
+}
+
 /// How the phone stands: the status screen, and the sync line of every other.
 #[derive(Debug, Clone, PartialEq, Eq, uniffi::Record)]
 pub struct DeviceStatus {

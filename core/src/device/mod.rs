@@ -33,14 +33,15 @@ use crate::domain::household::{self, HouseholdEdit};
 use crate::domain::id::{DocId, FactId, FormId, Hash, PersonId};
 use crate::record::{Command, Record, RecordKind};
 use crate::wire::enrol::Invite;
+use crate::wire::witness::HeadsNote;
 
 pub use form::{Detail, DeviceStatus, Enrolment, NewHousehold};
 
 use enrol::EnrolError;
 use runner::{Pace, Runner};
 use store::{
-    CaseDetail, CaseFilter, CaseRow, DeliveryState, EditRow, Form, Hit, HouseholdDetail, HouseholdFilter, HouseholdRow, Identity, Names, OpenError,
-    OpenOptions, Page, PageRequest, SaveError, Saved, Status, Store, StoreError, Topic, VisitRow, Watch,
+    CaseDetail, CaseFilter, CaseRow, CompareError, Compared, DeliveryState, EditRow, Form, Hit, HouseholdDetail, HouseholdFilter, HouseholdRow, Identity,
+    Names, OpenError, OpenOptions, Page, PageRequest, SaveError, Saved, SplitView, Status, Store, StoreError, Topic, VisitRow, Watch,
 };
 use transport::{Connect, HttpConnect};
 
@@ -279,6 +280,30 @@ impl Device {
     /// Storage.
     pub fn status(&self) -> Result<DeviceStatus, StoreError> {
         Ok(DeviceStatus { enrolment: self.identity().map(Enrolment::from), store: self.store.status()?, sync: self.sync_status() })
+    }
+
+    /// The signatures over this phone's latest positions, to be shown to another phone or the desk.
+    ///
+    /// # Errors
+    /// Storage.
+    pub fn heads_note(&self) -> Result<HeadsNote, StoreError> {
+        self.store.heads_note()
+    }
+
+    /// Compares what the centre told another phone with what it told this one. A contradiction is kept, shown in the status, and sent to the centre.
+    ///
+    /// # Errors
+    /// [`CompareError`].
+    pub fn compare(&self, note: &HeadsNote) -> Result<Compared, CompareError> {
+        self.store.compare(note)
+    }
+
+    /// The proofs that the centre told two stories.
+    ///
+    /// # Errors
+    /// Storage.
+    pub fn split_views(&self) -> Result<Vec<SplitView>, StoreError> {
+        self.store.split_views()
     }
 
     /// Own work that the centre refused or that waits for a person's decision, with the reasons.

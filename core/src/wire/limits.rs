@@ -60,6 +60,10 @@ pub const MAX_STREAMS: usize = 256;
 pub const MAX_PACK: u64 = 8 << 20;
 /// Greatest number of an entry in a stream: numbers are stored as signed integers, and none is to overflow.
 pub const MAX_POSITION: u64 = 1 << 62;
+/// Most signatures that are shown in one request or note.
+pub const MAX_SHOWN: usize = 16;
+/// Longest note of signed heads, bytes.
+pub const MAX_NOTE: usize = 32 << 10;
 /// Page size the server aims at, bytes of raw entries.
 pub const PAGE_RAW: usize = 512 << 10;
 

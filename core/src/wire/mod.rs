@@ -15,6 +15,7 @@ pub mod seal;
 pub mod suite;
 pub mod sync;
 pub mod verdict;
+pub mod witness;
 
 #[cfg(test)]
 mod tests;

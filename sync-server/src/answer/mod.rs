@@ -7,6 +7,7 @@ mod cursors;
 mod directory;
 mod packs;
 mod pages;
+mod witness;
 
 use fieldgrid_core::domain::id::Hash;
 use fieldgrid_core::wire::suite::Signer;
@@ -15,9 +16,10 @@ use fieldgrid_core::wire::sync::{Answer, Cursor, OutboxHead, PackRef, Request, S
 pub(crate) use directory::{directory, info};
 pub(crate) use packs::retired;
 pub use packs::{PackError, Packs};
+pub(crate) use witness::contradictions;
 
 use crate::admission::Outcome;
-use crate::store::{DeviceRow, Read, Result, StateRow, StreamRow};
+use crate::store::{ContradictionRow, DeviceRow, Read, Result, StateRow, StreamRow};
 
 /// Entries in a stream from which on a pack is cheaper than reading it from its start.
 const PACK_FROM: u64 = 30;
@@ -43,12 +45,14 @@ pub(crate) struct Told {
     pub(crate) states: Vec<StateRow>,
     /// Streams whose sensitive facts, up to a position, are to follow a pack.
     pub(crate) packed: Vec<(StreamRow, u64)>,
+    /// What the device showed that contradicts this database.
+    pub(crate) contradictions: Vec<ContradictionRow>,
 }
 
 impl Told {
     /// The answer's bytes, signed; nothing new needs no signature.
     pub(crate) fn to_bytes(&self, asked: &Asked, signer: &dyn Signer) -> Vec<u8> {
-        let idle = asked.request.state.is_none() && asked.request.batches.is_empty() && !self.answer.says_something();
+        let idle = asked.request.is_idle() && !self.answer.says_something();
         if idle { self.answer.to_bytes() } else { self.answer.to_signed_bytes(asked.device.id, asked.hash, signer) }
     }
 }
@@ -69,7 +73,7 @@ pub(crate) fn answer(read: &dyn Read, signer: &dyn Signer, asked: &Asked, pack: 
             None => {
                 answer.need_state = true;
                 answer.outbox = outbox.filter(|_| !request.batches.is_empty());
-                return Ok(Told { answer, states: Vec::new(), packed: Vec::new() });
+                return Ok(Told { answer, states: Vec::new(), packed: Vec::new(), contradictions: Vec::new() });
             }
         },
     };
@@ -85,12 +89,17 @@ pub(crate) fn answer(read: &dyn Read, signer: &dyn Signer, asked: &Asked, pack: 
         answer.directory = Some(listed);
     }
 
+    let shown = request.shown.as_deref().unwrap_or_default();
+    let contradictions = contradictions(read, &signer.public(), shown, *now_ms)?;
+    // Its own word on the same places: with both the device has a proof.
+    let mut ours: Vec<Cursor> = contradictions.iter().filter_map(|row| Some(Cursor { chain: row.ours?, ..row.at })).collect();
     let own = pages::Own { outbox: state.outbox, sent: &outcome.held };
     let mut reading = Vec::with_capacity(streams.len());
     let mut packed = Vec::new();
     for stream in streams {
         let start = cursors::start(read, &stream, &state)?;
         answer.common.extend(start.common);
+        ours.extend(start.contradicts);
         let by_pack = start.at.seq == 0 && stream.head >= PACK_FROM && stream.key.kind() != StreamKind::Device && pages::mostly_others(read, &stream, &own)?;
         match by_pack.then(|| pack(&stream)).flatten() {
             Some(file) => {
@@ -105,9 +114,12 @@ pub(crate) fn answer(read: &dyn Read, signer: &dyn Signer, asked: &Asked, pack: 
     let read_now = pages::pages(read, &mut reading, device.stream, &own, holds)?;
     answer.more = read_now.more;
     answer.pages = read_now.pages;
-    if !answer.pages.is_empty() {
-        let moved = reading.iter().map(|reading| reading.at).filter(|at| answer.pages.iter().any(|page| page.stream == at.stream)).collect();
-        answer.heads = Some(SignedHeads::sign(device.id, moved, signer));
+    let mut heads: Vec<Cursor> = reading.iter().map(|reading| reading.at).filter(|at| answer.pages.iter().any(|page| page.stream == at.stream)).collect();
+    heads.extend(ours);
+    heads.sort_unstable();
+    heads.dedup();
+    if !heads.is_empty() {
+        answer.heads = Some(SignedHeads::sign(device.id, heads, signer));
     }
 
     let after = SyncState { cursors: reading.iter().map(|reading| reading.at).collect::<Vec<Cursor>>(), outbox: held };
@@ -117,5 +129,5 @@ pub(crate) fn answer(read: &dyn Read, signer: &dyn Signer, asked: &Asked, pack: 
     }
     let known = |state: SyncState| StateRow { hash: state.hash(), state, directory: listed_hash };
     let states = if news { vec![known(state), known(after)] } else { Vec::new() };
-    Ok(Told { answer, states, packed })
+    Ok(Told { answer, states, packed, contradictions })
 }

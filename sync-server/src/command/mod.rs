@@ -1,6 +1,7 @@
 //! What the program can be told to do: one file each.
 
 mod backup;
+mod compare;
 mod config;
 mod demo;
 mod devices;
@@ -90,6 +91,9 @@ pub enum Command {
     /// Check everything that is stored · 校验.
     #[command(long_about = verify::LONG)]
     Verify(verify::Verify),
+    /// Compare what was signed for a phone · 核对已签名位置.
+    #[command(long_about = compare::LONG)]
+    Compare(compare::Compare),
     /// Check the settings, or print them as they hold · 检查配置.
     #[command(long_about = config::LONG)]
     Config(config::Config),
@@ -205,6 +209,7 @@ async fn run(parsed: settings::Parsed, out: &mut dyn Write) -> Result<(), Failur
         Command::Backup(backup) => backup.run(common, out).await,
         Command::Restore(restore) => restore.run(common, out).await,
         Command::Verify(verify) => verify.run(common, out).await,
+        Command::Compare(compare) => compare.run(common, out).await,
         Command::Config(config) => config.run(&parsed, out).await,
     }
 }

@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::{Failure, blocking, existing, written};
 use crate::config::Common;
-use crate::town::Verified;
+use crate::town::{Verified, WHAT_TO_DO};
 
 pub(super) const LONG: &str = "\
 Checks everything again from what is stored: every stream's chain, every entry's hash, every batch's signature, place and verdict, every
@@ -27,6 +27,9 @@ impl Verify {
         let verified = blocking(move || town.verify()).await?;
         verified.findings.iter().try_for_each(|finding| writeln!(out, "{finding}")).map_err(written())?;
         writeln!(out, "{}", shown(&verified)).map_err(written())?;
+        if verified.contradictions > 0 {
+            writeln!(out, "{} contradictions · 与已签名内容不符: {WHAT_TO_DO}", verified.contradictions).map_err(written())?;
+        }
         match verified.findings.len() {
             0 => Ok(()),
             found => Err(Failure::Unverified(found)),

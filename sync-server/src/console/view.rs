@@ -42,6 +42,8 @@ pub struct Board {
     pub arrivals: Vec<Arrival>,
     /// Everyone's phone.
     pub phones: Vec<PhoneLine>,
+    /// Positions that the server's key signed and that are not here.
+    pub contradictions: usize,
 }
 
 /// How many cases are in a state.
@@ -189,6 +191,7 @@ impl Board {
         let mut phones: Vec<_> = rows.into_iter().filter(here).map(|row| phone_line(row, t, phones, now_ms)).collect();
         phones.sort_by(|a, b| (a.role.rank(), &a.area, a.id).cmp(&(b.role.rank(), &b.area, b.id)));
         Ok(Self {
+            contradictions: town.contradictions()?.len(),
             town: area,
             town_name: town.division(area)?.unwrap_or_else(|| area.to_string()),
             path: above(town, area)?,

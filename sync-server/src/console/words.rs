@@ -34,6 +34,7 @@ labels! {
     other_lang: "en", "zh";
     other_name: "English", "中文";
     footer: "案件状态由各方动作推算，从不单独存储；手机未联系时，其未上传数以最近一次上报为准。", "A case's state is folded from actions and never stored; a phone's unsent count is what it last said.";
+    two_copies: "本服务器的密钥签署过这里没有的内容：可能有数据目录的副本未经 restore 就启动了，或密钥被盗。请停止其他副本，先 backup 本目录，再 restore 到空目录（见 docs/operations.md）。", "This server's key signed entries that are not here: a copy of the data folder was started without restore, or the key was stolen. Stop every other copy; then backup this folder and restore the backup into an empty one (docs/operations.md).";
     by_state: "案件状态", "Cases by state";
     open_cases: "未结", "open";
     cases: "案件", "Cases";

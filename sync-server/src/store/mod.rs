@@ -228,6 +228,9 @@ pub trait Read {
     /// A state of a device.
     fn state(&self, device: DeviceId, hash: StateHash) -> Result<Option<StateRow>>;
 
+    /// What contradicts this database, as it was shown first.
+    fn contradictions(&self) -> Result<Vec<ContradictionRow>>;
+
     /// Name of a division or grid.
     fn division(&self, code: AreaCode) -> Result<Option<String>>;
     /// Divisions and grids under a scope, the scope itself too, by code.
@@ -332,6 +335,9 @@ pub trait Write: Read {
     fn end_sessions(&mut self, device: DeviceId) -> Result<()>;
     /// Remembers a device's states; of earlier ones only the latest `keep` stay.
     fn put_states(&mut self, device: DeviceId, states: &[StateRow], keep: usize) -> Result<()>;
+
+    /// Keeps what contradicts this database: false when it is there already, or there are enough.
+    fn insert_contradiction(&mut self, row: &ContradictionRow) -> Result<bool>;
 
     /// Sets the name of a division or grid.
     fn put_division(&mut self, code: AreaCode, name: &str) -> Result<()>;

@@ -11,7 +11,7 @@ use fieldgrid_core::record::RecordKind;
 use fieldgrid_core::wire::batch::ChangeItem;
 use fieldgrid_core::wire::entry::Leave;
 use fieldgrid_core::wire::suite::{PublicKey, Signature};
-use fieldgrid_core::wire::sync::{StateHash, StreamKind, SyncState};
+use fieldgrid_core::wire::sync::{Cursor, StateHash, StreamKind, SyncState};
 
 /// One life of the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -367,6 +367,21 @@ pub struct InviteRow {
     pub expires_ms: i64,
     /// When it was used.
     pub used_ms: Option<i64>,
+}
+
+/// A position that this server's key signed and its database does not have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ContradictionRow {
+    /// What was signed.
+    pub at: Cursor,
+    /// The chain there; none where the stream is shorter.
+    pub ours: Option<Hash>,
+    /// The device that it was signed for.
+    pub device: DeviceId,
+    /// CBOR of the signed heads.
+    pub heads: Vec<u8>,
+    /// When it was shown, milliseconds since 1970.
+    pub seen_ms: i64,
 }
 
 /// A state that a device was in, or will be in.

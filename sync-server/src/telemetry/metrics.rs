@@ -24,6 +24,8 @@ pub const EVENT_STREAMS: &str = "fieldgrid_event_streams";
 pub const BATCHES: &str = "fieldgrid_batches_total";
 /// Pieces of batches, by `outcome`: `accepted`, `refused` (or stranded by a refused one), `held` back (waiting or quarantined).
 pub const ITEMS: &str = "fieldgrid_items_total";
+/// Positions that this server's key signed and its database does not have.
+pub const CONTRADICTIONS: &str = "fieldgrid_contradictions_total";
 /// Time in the gate, for each change.
 pub const GATE_SECONDS: &str = "fieldgrid_gate_seconds";
 /// Time of a group's transaction, its flush to disk included.
@@ -61,6 +63,7 @@ fn describe() {
     metrics::describe_gauge!(EVENT_STREAMS, "Event streams that are open.");
     metrics::describe_counter!(BATCHES, "Batches that devices sent, by outcome.");
     metrics::describe_counter!(ITEMS, "Pieces of batches, by outcome.");
+    metrics::describe_counter!(CONTRADICTIONS, "Positions that the server's key signed and its database does not have.");
     metrics::describe_histogram!(GATE_SECONDS, "Time in the gate, for each change.");
     metrics::describe_histogram!(COMMIT_SECONDS, "Time of a group's transaction, its flush to disk included.");
     metrics::describe_gauge!(ADMISSION_WAITING, "Requests with batches that wait for a thread to be judged on.");

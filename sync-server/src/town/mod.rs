@@ -1,6 +1,6 @@
 //! The town: store, admission and answers as one thing, for HTTP, the console and the commands.
 //!
-//! One file each: `keys`, `sync`, `enrol`, `places`, `quarantine`, `console`, `verify`, `backup`, `news`.
+//! One file each: `keys`, `sync`, `enrol`, `places`, `quarantine`, `console`, `verify`, `backup`, `news`, `witness`.
 
 mod backup;
 mod console;
@@ -11,6 +11,7 @@ mod places;
 mod quarantine;
 mod sync;
 mod verify;
+mod witness;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -26,6 +27,7 @@ pub use backup::BackupReport;
 pub use console::{CaseDetail, Counts, Latest, Phone};
 pub use enrol::{CODE_VALID, InviteCode, InviteOrder};
 pub use verify::{Finding, Verified};
+pub use witness::WHAT_TO_DO;
 
 pub use crate::admission::{Aside, Decided, Quota};
 

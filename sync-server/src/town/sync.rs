@@ -11,6 +11,7 @@ use fieldgrid_core::wire::frame;
 use fieldgrid_core::wire::sync::{Auth, Received, Request, Token};
 use tokio::sync::watch;
 
+use super::witness::alarm;
 use super::{Town, failed, millis, not_admitted, refusal};
 use crate::answer::{self, Asked, Told};
 use crate::store::{DeviceRow, Read, Result as Stored, Standing, StoreError, StreamRow};
@@ -135,7 +136,7 @@ impl Town {
     async fn remember(&self, asked: &Asked, told: &Told) -> Result<(), ErrorBody> {
         let (device, now_ms) = (asked.device.clone(), asked.now_ms);
         let late = device.heard_ms + HEARD_MS < now_ms;
-        if told.states.is_empty() && asked.token.is_none() {
+        if told.states.is_empty() && asked.token.is_none() && told.contradictions.is_empty() {
             if late {
                 // Lost in a crash, it is noted again a minute later.
                 drop(self.store.note(move |tx| tx.set_heard(device.id, now_ms)));
@@ -144,7 +145,8 @@ impl Town {
         }
         let (states, packed, expires_ms) = (told.states.clone(), told.packed.clone(), now_ms + millis(self.options.session));
         let (token, hash) = (asked.token.map(|token| Hash::of(&[&token.0])), asked.hash);
-        let grown = self
+        let contradictions = told.contradictions.clone();
+        let (grown, new) = self
             .store
             .write(move |tx| {
                 // Whoever copied a signed request from somewhere gets neither an answer nor a session for it.
@@ -162,11 +164,18 @@ impl Town {
                 if !states.is_empty() {
                     tx.put_states(device.id, &states, STATES)?;
                 }
-                follow_packs(tx, &device, &packed).map(Some)
+                let mut new = Vec::new();
+                for row in contradictions {
+                    if tx.insert_contradiction(&row)? {
+                        new.push(row);
+                    }
+                }
+                Ok(Some((follow_packs(tx, &device, &packed)?, new)))
             })
             .await
             .map_err(failed)?
             .ok_or_else(used)?;
+        new.iter().for_each(alarm);
         self.news.grown(&grown);
         Ok(())
     }

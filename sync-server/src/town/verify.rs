@@ -61,6 +61,8 @@ pub struct Verified {
     pub documents: u64,
     /// What is wrong; empty when all is well.
     pub findings: Vec<Finding>,
+    /// Positions that the server's key signed in this epoch and that are not here ([`WHAT_TO_DO`](super::WHAT_TO_DO)). A backup can be made all the same.
+    pub contradictions: u64,
 }
 
 impl Town {
@@ -70,7 +72,7 @@ impl Town {
     /// [`TownError::Store`].
     pub fn verify(&self) -> Result<Verified, TownError> {
         let read = self.store.read()?;
-        let mut verified = Verified::default();
+        let mut verified = Verified { contradictions: self.contradictions()?.len() as u64, ..Verified::default() };
         for stream in read.streams()? {
             verified.stream(&*read, &stream)?;
         }

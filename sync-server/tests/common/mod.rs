@@ -304,7 +304,7 @@ impl Phone {
         let batches = batches.iter().map(|batch| SealedBytes(batch.to_bytes())).collect();
         // Small, so that sizes are always the same; a signed request is answered once.
         let nonce = if self.token.is_some() { 1 } else { u32::from_be_bytes(random(&*self.env)) };
-        Request { nonce, state_hash: state.hash(), state: self.tell.then_some(state), batches, offers: vec![] }
+        Request { nonce, state_hash: state.hash(), state: self.tell.then_some(state), batches, offers: vec![], shown: None }
     }
 
     pub async fn ask(&self, town: &Town, request: &Request) -> Result<Answer, ErrorBody> {

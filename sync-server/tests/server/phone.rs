@@ -63,7 +63,8 @@ impl Phone {
         self.nonce += 1;
         let outbox = OutboxHead { incarnation: self.incarnation, seq: 0, hash: Hash::ZERO };
         let state = SyncState { cursors: self.cursors.values().copied().collect(), outbox };
-        let request = Request { nonce: self.nonce, state_hash: state.hash(), state: send_state.then_some(state), batches: Vec::new(), offers: Vec::new() };
+        let request =
+            Request { nonce: self.nonce, state_hash: state.hash(), state: send_state.then_some(state), batches: Vec::new(), offers: Vec::new(), shown: None };
         let how = self.token.map_or(Authenticate::Sign(self.device, &self.key), Authenticate::Token);
         let framed = transport.sync(frame::wrap(&request.to_bytes(&how), 3)).await.unwrap();
         let answer = Answer::from_bytes(&frame::unwrap(&framed).unwrap()).unwrap();

@@ -74,7 +74,7 @@ async fn a_crowd_of_strangers_that_trickle_keeps_no_phone_out() {
     work(&without);
 
     // More than all of the memory, in the largest bodies and in small ones: signed as it seems, compressed, and by a token that nobody gave out.
-    let request = Request { nonce: 1, state_hash: StateHash([0; 16]), state: None, batches: Vec::new(), offers: Vec::new() };
+    let request = Request { nonce: 1, state_hash: StateHash([0; 16]), state: None, batches: Vec::new(), offers: Vec::new(), shown: None };
     let forged = frame::plain(&request.to_bytes(&Authenticate::Token(Token([7; 16]))));
     let mut crowd = Vec::new();
     for (times, length) in [(12, MAX_BODY), (40, 900 << 10), (100, 60 << 10), (150, 9 << 10)] {

@@ -146,7 +146,7 @@ impl Forger {
         let outbox = OutboxHead { incarnation: self.incarnation, seq: 0, hash: Hash::ZERO };
         let state = SyncState { cursors: self.directory.iter().map(fresh).collect(), outbox };
         let batches = batches.into_iter().map(SealedBytes).collect();
-        let request = Request { nonce: 7, state_hash: state.hash(), state: Some(state), batches, offers: Vec::new() };
+        let request = Request { nonce: 7, state_hash: state.hash(), state: Some(state), batches, offers: Vec::new(), shown: None };
         self.ask(frame::wrap(&request.to_bytes(&Authenticate::Sign(self.device, &self.key)), 3)).await
     }
 

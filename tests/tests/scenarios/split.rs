@@ -48,6 +48,101 @@ async fn an_old_copy_of_the_data_started_without_restore_loses_nothing_that_phon
     let reckoning = agree(scene.town(), &[&wang, &li, &zhou]);
     let typed: usize = [&wang, &li, &zhou].iter().map(|phone| phone.typed.len()).sum();
     assert_eq!((reckoning.received, reckoning.refused.len()), (typed, 0), "nothing is lost, nothing is refused");
+
+    // Both sides have noticed: the phones keep the proof and have sent it, and the operator is told, until he restores.
+    for phone in [&wang, &li] {
+        let proofs = phone.device().split_views().unwrap();
+        assert!(!proofs.is_empty() && proofs.iter().all(|proof| proof.told && proof.chains[0] != proof.chains[1]), "{proofs:?}");
+        assert_eq!(phone.device().status().unwrap().store.split_views as usize, proofs.len());
+    }
+    assert!(zhou.device().split_views().unwrap().is_empty(), "it was told one story");
+    let told = scene.town().contradictions().unwrap();
+    assert!(told.iter().any(|row| row.ours.is_some_and(|ours| ours != row.at.chain)), "{told:?}");
+    assert_eq!(scene.town().verify().unwrap().contradictions, told.len() as u64);
+    let backup = scene.path("the copy.db");
+    scene.town().backup(&backup).unwrap();
+    scene.pass(std::time::Duration::from_secs(60));
+    scene.restore(&backup).await;
+    scene.settle(&[&wang, &li, &zhou]).await;
+    assert!(scene.town().contradictions().unwrap().is_empty(), "a new life contradicts nothing");
+    let _ = agree(scene.town(), &[&wang, &li, &zhou]);
+}
+
+/// The copy is behind, and nothing has been written to it: it has no chain yet where phones are.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_that_is_behind_learns_so_from_the_first_phone() {
+    let mut scene = Scene::set(74).await;
+    let grid = scene.grids[0];
+    let mut wang = scene.phone("wang", Role::GridMember, grid).await;
+    let li = scene.phone("li", Role::GridHead, grid).await;
+    wang.report("井盖破损");
+    scene.settle(&[&wang, &li]).await;
+    scene.stop().await;
+    let copy = scene.copy("snapshot");
+    scene.serve();
+    let saved = wang.report("路灯不亮");
+    scene.settle(&[&wang, &li]).await;
+    scene.swap(&copy).await;
+    assert!(scene.town().contradictions().unwrap().is_empty());
+    scene.settle(&[&li]).await;
+    let told = scene.town().contradictions().unwrap();
+    assert!(!told.is_empty() && told.iter().all(|row| row.ours.is_none()), "{told:?}");
+    scene.settle(&[&wang, &li]).await;
+    assert_eq!(wang.state(saved), DeliveryState::Received);
+    assert!(li.device().case(saved.doc).unwrap().is_some());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn phones_that_meet_and_the_desk_prove_a_split_view_and_an_honest_restore_is_none() {
+    let mut scene = Scene::set(75).await;
+    let grid = scene.grids[0];
+    let mut wang = scene.phone("wang", Role::GridMember, grid).await;
+    let mut li = scene.phone("li", Role::GridHead, grid).await;
+    wang.report("井盖破损");
+    scene.settle(&[&wang, &li]).await;
+    let shown = |phone: &Phone| phone.device().heads_note().unwrap().to_string().parse().unwrap();
+    let compared = wang.device().compare(&shown(&li)).unwrap();
+    assert!(compared.same > 0 && compared.split == 0, "{compared:?}");
+    scene.stop().await;
+    let lair = scene.copy("lair");
+    scene.serve();
+
+    // Each of the two is told another entry at the same place.
+    wang.report("路灯不亮");
+    scene.settle(&[&wang]).await;
+    let home = scene.swap(&lair).await;
+    li.report("树枝折断");
+    scene.settle(&[&li]).await;
+    let compared = wang.device().compare(&shown(&li)).unwrap();
+    assert_eq!(compared.split, 1, "{compared:?}");
+    assert_eq!(li.device().compare(&shown(&wang)).unwrap().split, 1);
+    let proof = wang.device().split_views().unwrap();
+    assert!(proof.len() == 1 && !proof[0].told);
+
+    // A note that somebody else signed proves nothing, and is not kept.
+    let mut forged: fieldgrid_core::wire::witness::HeadsNote = shown(&li);
+    forged.shown[0].device = wang.device().identity().unwrap().device;
+    assert!(wang.device().compare(&forged).is_err());
+
+    // The desk sees it from the note alone, and from the phone when it comes home.
+    scene.swap(&home).await;
+    assert_eq!(scene.town().compare(&shown(&wang)).await.unwrap(), []);
+    assert!(!scene.town().compare(&shown(&li)).await.unwrap().is_empty());
+    scene.settle(&[&wang, &li]).await;
+    assert!([&wang, &li].iter().all(|phone| phone.device().split_views().unwrap().iter().all(|proof| proof.told)));
+    let _ = agree(scene.town(), &[&wang, &li]);
+
+    let backup = scene.path("backup.db");
+    scene.town().backup(&backup).unwrap();
+    li.report("垃圾未清");
+    scene.settle(&[&wang, &li]).await;
+    let before = [&wang, &li].map(|phone| phone.device().split_views().unwrap().len());
+    scene.pass(std::time::Duration::from_secs(60));
+    scene.restore(&backup).await;
+    wang.report("护栏损坏");
+    scene.settle(&[&wang, &li]).await;
+    assert_eq!([&wang, &li].map(|phone| phone.device().split_views().unwrap().len()), before, "what a backup lacks is no lie");
+    assert!(scene.town().contradictions().unwrap().is_empty());
 }
 
 /// Puts a fact into a phone's own stream, as the server's own hand would.

@@ -93,8 +93,18 @@ pub enum Command {
     Refused(Refused),
     /// 导出每条记录为 .automerge 和 .json 文件 · Export every record as an .automerge and a .json file
     Export(Export),
+    /// 与另一台手机核对中心说的是否一致 · Compare with another phone what the centre said
+    Compare(Compare),
     /// 在终端显示邀请的二维码 · Show an invite as a QR code in the terminal
     InviteQr(InviteQr),
+}
+
+/// `compare`.
+#[derive(Debug, Args)]
+pub struct Compare {
+    /// 另一台手机出示的文字；不给则显示本机的 · What the other phone shows; without it, what this phone has to show
+    #[arg(value_name = "NOTE")]
+    pub note: Option<String>,
 }
 
 /// `enrol`.

@@ -2,6 +2,7 @@
 
 mod args;
 mod case;
+mod compare;
 mod enrol;
 mod export;
 mod household;
@@ -163,6 +164,7 @@ fn run(cli: Cli, out: Out) -> Result<(), Failure> {
         Command::Status => app.status(),
         Command::Refused(command) => app.refused(&command),
         Command::Export(args) => app.export(&args),
+        Command::Compare(args) => app.compare(&args),
         Command::InviteQr(_) => Ok(()),
     }
 }

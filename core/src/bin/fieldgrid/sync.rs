@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use fieldgrid_core::device::DeviceStatus;
-use fieldgrid_core::device::store::{CaseFilter, Lease, PageRequest, Unsent};
+use fieldgrid_core::device::store::{CaseFilter, Lease, PageRequest, Unsent, split_view_words};
 use fieldgrid_core::device::sync::{SyncSummary, Wait, WaitReason};
 use fieldgrid_core::domain::words;
 use tokio::time::sleep;
@@ -124,6 +124,9 @@ impl App {
         line("未上传", "unsent", store.unsent.to_string());
         line("被拒收", "refused", store.refused.to_string());
         line("中心已收到", "received", store.received.to_string());
+        if store.split_views > 0 {
+            line("矛盾的签名", "split views", format!("{} · {}", store.split_views, self.out.word(split_view_words())));
+        }
         line("事件", "cases", store.cases.to_string());
         line("户", "households", store.households.to_string());
         line("上次联系", "last contact", store.contact_ms.map_or_else(|| self.out.say("从未", "never"), |ms| Moment(ms).to_string()));

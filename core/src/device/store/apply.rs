@@ -9,7 +9,7 @@ use rusqlite::{Connection, Transaction};
 use super::meta::{self, Identity, Renew};
 use super::observe::Touched;
 use super::project::View;
-use super::{Store, StoreError, held, outbox, part, position, purge, rebuild};
+use super::{Store, StoreError, held, outbox, part, position, purge, rebuild, witness};
 use crate::domain::fact::{Body, Fact, FactKind};
 use crate::domain::id::StreamId;
 use crate::wire::error::WireError;
@@ -135,10 +135,9 @@ impl Store {
             },
             |tx, work| {
                 if let Some(heads) = &answer.heads {
-                    let signed = position::note(tx, identity.device, heads)?;
-                    heads.heads.iter().try_for_each(|head| position::keep(tx, head, Some(signed)))?;
-                    position::forget(tx)?;
+                    witness::note(tx, identity.device, heads, work.context.now_ms)?;
                 }
+                witness::told(tx, &asked.shown)?;
                 if let Some(safe) = answer.safe_through {
                     held::safe_through(tx, safe, work.context.now_ms)?;
                 }

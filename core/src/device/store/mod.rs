@@ -35,6 +35,7 @@ mod seen;
 mod session;
 mod steps;
 mod view;
+mod witness;
 mod work;
 mod write;
 
@@ -60,6 +61,7 @@ pub use view::{
     CaseDetail, CaseFilter, CaseOrder, CaseRow, EditRow, Hit, HouseholdDetail, HouseholdFilter, HouseholdRow, Names, Page, PageRequest, PageToken, Status,
     StreamRow, Unsent, UnsentReason, VisitRow,
 };
+pub use witness::{CompareError, Compared, SplitView, split_view_words};
 pub use write::{SaveError, Saved};
 
 use crate::domain::id::{Hash, Incarnation, StreamId};

@@ -28,6 +28,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/008_signed_positions.sql"),
     include_str!("../../../migrations/009_covered_batches_are_kept_a_while.sql"),
     include_str!("../../../migrations/010_what_was_not_taken.sql"),
+    include_str!("../../../migrations/011_what_was_seen_is_shown.sql"),
 ];
 pub(super) const PAGE: u64 = 4096;
 

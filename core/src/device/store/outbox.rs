@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::meta::{self, Identity, Renew};
 use super::own::{self, OwnRow};
-use super::{Store, StoreError, held, rebuild};
+use super::{Store, StoreError, held, rebuild, witness};
 use crate::domain::area::AreaCode;
 use crate::domain::fact::{Body, Fact, FactKind};
 use crate::domain::id::{DocId, FactId, Hash, Incarnation, StreamId};
@@ -65,10 +65,12 @@ pub(super) struct Outstanding {
     pub(super) nonce: u32,
     /// What makes it the one it is; the server's signature is bound to it.
     pub(super) hash: Hash,
-    /// It carries neither state nor batches: that there is nothing new needs no signature.
+    /// It carries nothing but the state's hash: that there is nothing new needs no signature.
     pub(super) idle: bool,
     /// The batches it carried, by row.
     pub(super) sent: Vec<i64>,
+    /// The signatures that it showed, by row.
+    pub(super) shown: Vec<i64>,
 }
 
 impl Store {
@@ -86,7 +88,7 @@ impl Store {
             return Err(StoreError::NotEnrolled);
         }
         let mut touched = super::observe::Touched::default();
-        let (request, sent, token, bare, (device, secret)) = self.inner.db.write(|tx| {
+        let (request, (sent, shown), token, bare, (device, secret)) = self.inner.db.write(|tx| {
             self.tick(tx)?;
             let mut context = self.context_in(tx)?;
             held::reseal(tx)?;
@@ -107,13 +109,16 @@ impl Store {
                 (batches, sent) = (Vec::new(), Vec::new());
             }
             let nonce = ahead.map_or_else(|| self.nonce(), |ahead| ahead.nonce);
-            let request = Request { nonce, state_hash, state: tell.then_some(state), batches, offers: Vec::new() };
-            Ok::<_, StoreError>((request, sent, token, bare, (identity.device, secret)))
+            // A request that went out already carried nothing of it.
+            let (rows, shown): (Vec<_>, Vec<_>) = if ahead.is_some() { (Vec::new(), Vec::new()) } else { witness::untold(tx)?.into_iter().unzip() };
+            let shown = (!shown.is_empty()).then_some(shown);
+            let request = Request { nonce, state_hash, state: tell.then_some(state), batches, offers: Vec::new(), shown };
+            Ok::<_, StoreError>((request, (sent, rows), token, bare, (identity.device, secret)))
         })?;
         let key = KeyPair::from_secret(&secret);
         let how = token.map_or(Authenticate::Sign(device, &key), Authenticate::Token);
         let bytes = request.to_bytes(&how);
-        *outstanding = Some(Outstanding { nonce: request.nonce, hash: request.hash(), idle: request.state.is_none() && sent.is_empty(), sent });
+        *outstanding = Some(Outstanding { nonce: request.nonce, hash: request.hash(), idle: request.is_idle(), sent, shown });
         drop(outstanding);
         self.refresh()?;
         self.inner.announcer.announce(touched);
@@ -147,7 +152,7 @@ impl Store {
             }
         }
         let ahead = Ahead { nonce: self.nonce(), state_hash: state.hash() };
-        let request = Request { nonce: ahead.nonce, state_hash: ahead.state_hash, state: None, batches: Vec::new(), offers: Vec::new() };
+        let request = Request { nonce: ahead.nonce, state_hash: ahead.state_hash, state: None, batches: Vec::new(), offers: Vec::new(), shown: None };
         let bytes = request.to_bytes(&Authenticate::Token(token));
         Ok(Some((ahead, Prepared { request, bytes, signed: false, bare: false })))
     }

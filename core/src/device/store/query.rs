@@ -8,7 +8,7 @@ use super::list::{CASE_COLUMNS, HOUSEHOLD_COLUMNS, area, case_row, household_row
 use super::own::{self, Delivery, OwnRow, UNDELIVERED};
 use super::project::View;
 use super::view::{CaseDetail, CaseRow, EditRow, HouseholdDetail, Names, PageRequest, Status, StreamRow, Unsent, UnsentReason};
-use super::{Store, StoreError, meta, parked};
+use super::{Store, StoreError, meta, parked, witness};
 use crate::domain::action::Action;
 use crate::domain::case::{self, Case};
 use crate::domain::id::{ActionId, DocId, FactId, Hash, OrgId, StreamId};
@@ -162,6 +162,7 @@ impl Store {
                 wiped: meta::get(db, meta::WIPED)?,
                 lease: self.lease_in(db)?,
                 streams: streams(db)?,
+                split_views: witness::count(db)?,
             })
         })
     }

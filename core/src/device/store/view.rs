@@ -340,6 +340,9 @@ pub struct Status {
     pub lease: Lease,
     /// The streams it reads.
     pub streams: Vec<StreamRow>,
+    /// Proofs that the server told two stories ([`super::Store::split_views`]).
+    #[serde(default)]
+    pub split_views: u32,
 }
 
 /// A stream that the device reads.

@@ -102,7 +102,7 @@ async fn an_idle_reconnect_is_at_most_240_bytes_both_ways() {
     let answered = answer.len();
     let server = Server::start(move |_| Reply::Send(answer.clone()));
     let transport = server.transport();
-    let request = Request { nonce: 0xdead_beef, state_hash: StateHash([7; 16]), state: None, batches: Vec::new(), offers: Vec::new() };
+    let request = Request { nonce: 0xdead_beef, state_hash: StateHash([7; 16]), state: None, batches: Vec::new(), offers: Vec::new(), shown: None };
     let body = frame::wrap(&request.to_bytes(&Authenticate::Token(Token([9; 16]))), 19);
 
     for _ in 0..2 {

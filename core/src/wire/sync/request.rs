@@ -6,6 +6,7 @@ use super::{SealedBytes, StateHash, SyncState, Token};
 use crate::domain::id::{DeviceId, Hash};
 use crate::wire::error::WireError;
 use crate::wire::suite::{PublicKey, Purpose, Signature, Signer, verify};
+use crate::wire::witness::Shown;
 use crate::wire::{VERSION, decode, encode, frame, limits};
 
 /// Who asks.
@@ -39,6 +40,9 @@ pub struct Request {
     #[n(4)]
     #[cbor(default)]
     pub offers: Vec<SealedBytes>,
+    /// What the server signed, for this device or another, and this device cannot reconcile with its streams.
+    #[n(5)]
+    pub shown: Option<Vec<Shown>>,
 }
 
 #[derive(Encode, Decode)]
@@ -85,6 +89,12 @@ impl Request {
         encode(Envelope { version: VERSION, auth, payload: &payload })
     }
 
+    /// Whether it brings nothing: the answer that there is nothing new needs no signature.
+    #[must_use]
+    pub const fn is_idle(&self) -> bool {
+        self.state.is_none() && self.batches.is_empty() && self.shown.is_none()
+    }
+
     /// What makes it the one it is: SHA-256 of its payload. No two of a phone are equal, as each has a nonce of its own.
     #[must_use]
     pub fn hash(&self) -> Hash {
@@ -102,7 +112,12 @@ impl Request {
         }
         let request: Self = decode(payload, "request payload")?;
         let streams = request.state.as_ref().map_or(0, |state| state.cursors.len());
-        if request.batches.len() > limits::MAX_BATCHES || request.offers.len() > limits::MAX_OFFERS || streams > limits::MAX_STREAMS {
+        let shown = request.shown.as_ref().map_or(0, Vec::len);
+        if request.batches.len() > limits::MAX_BATCHES
+            || request.offers.len() > limits::MAX_OFFERS
+            || streams > limits::MAX_STREAMS
+            || shown > limits::MAX_SHOWN
+        {
             return Err(WireError::TooLarge("request"));
         }
         let signed = if let Auth::Signed(device, _) = &auth { [device.as_bytes(), payload].concat() } else { Vec::new() };

@@ -31,7 +31,7 @@ fn grown(item: &[u8]) -> Vec<u8> {
 
 #[test]
 fn messages_may_grow() {
-    let request = Request { nonce: 9, state_hash: state().hash(), state: None, batches: vec![], offers: vec![] };
+    let request = Request { nonce: 9, state_hash: state().hash(), state: None, batches: vec![], offers: vec![], shown: None };
     let bytes = request.to_bytes(&Authenticate::Token(Token(sixteen(0x70))));
     assert_eq!(Request::from_bytes(&grown(&bytes)).unwrap().request, request);
 
@@ -119,7 +119,7 @@ fn a_signature_is_good_for_one_purpose_and_one_device() {
     other.items.swap(0, 1);
     assert_eq!(other.verify(&device_key().public()), Err(WireError::Unverified("batch contents")));
 
-    let request = Request { nonce: 9, state_hash: state().hash(), state: None, batches: vec![], offers: vec![] };
+    let request = Request { nonce: 9, state_hash: state().hash(), state: None, batches: vec![], offers: vec![], shown: None };
     let key = device_key();
     let mut bytes = request.to_bytes(&Authenticate::Sign(device(), &key));
     let at = bytes.windows(16).position(|window| window == device().as_bytes()).unwrap();

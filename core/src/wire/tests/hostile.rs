@@ -60,7 +60,7 @@ proptest! {
 
     #[test]
     fn altered_messages_never_panic(places in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..5)) {
-        let request = Request { nonce: 1, state_hash: state().hash(), state: Some(state()), batches: vec![SealedBytes(batch().to_bytes())], offers: vec![] };
+        let request = Request { nonce: 1, state_hash: state().hash(), state: Some(state()), batches: vec![SealedBytes(batch().to_bytes())], offers: vec![], shown: None };
         for message in [batch().to_bytes(), request.to_bytes(&Authenticate::Token(Token(sixteen(0x70)))), unhex(include_str!("golden/answer.hex")), unhex(include_str!("golden/pack.hex"))] {
             let mut message = message;
             for (place, byte) in &places {

@@ -71,7 +71,7 @@ fn a_batch() {
 
 #[test]
 fn requests() {
-    let request = Request { nonce: 9, state_hash: state().hash(), state: None, batches: vec![], offers: vec![] };
+    let request = Request { nonce: 9, state_hash: state().hash(), state: None, batches: vec![], offers: vec![], shown: None };
     let full = Request { state: Some(state()), batches: vec![SealedBytes(vec![0xba])], ..request.clone() };
     let token = request.to_bytes(&Authenticate::Token(Token(sixteen(0x70))));
     let key = device_key();

@@ -21,7 +21,7 @@ use crate::telemetry::metrics::{COMMIT_SECONDS, timed};
 use write::Tx;
 
 /// Each migration with the `user_version` it leads to is its place in this list, from 1.
-const MIGRATIONS: &[&str] = &[include_str!("../../../migrations/001_town.sql")];
+const MIGRATIONS: &[&str] = &[include_str!("../../../migrations/001_town.sql"), include_str!("../../../migrations/002_contradictions.sql")];
 
 /// Jobs that may wait for the writer. Beyond it, requests are told to come again.
 const QUEUE: usize = 512;

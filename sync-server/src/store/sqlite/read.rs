@@ -11,15 +11,15 @@ use fieldgrid_core::domain::time::Interval;
 use fieldgrid_core::record::RecordKind;
 use fieldgrid_core::wire::batch::ChangeItem;
 use fieldgrid_core::wire::entry::{Entry, Join, Leave};
-use fieldgrid_core::wire::sync::StateHash;
+use fieldgrid_core::wire::sync::{Cursor, StateHash};
 use rusqlite::{OptionalExtension as _, Params, Row};
 
 use super::Connected;
 use super::columns::{area, bytes, from_cbor, maybe, missing, number, sql, under, why_code};
 use super::rows::{batch_row, case_row, device_row, doc_row, grant_columns, grant_row, held_row, incarnation_row, org_row, placed_row, stay_row, stream_row};
 use crate::store::{
-    ActionRow, BatchRow, CaseRow, DeviceRow, DocRow, DocStream, Epoch, FactRow, GrantRow, HeldRow, HouseholdRow, IncarnationRow, InviteRow, Missing, OrgRow,
-    Origin, PackRow, PhoneRow, Placed, Read, Result, StateRow, StoreError, StreamKey, StreamRow, Why,
+    ActionRow, BatchRow, CaseRow, ContradictionRow, DeviceRow, DocRow, DocStream, Epoch, FactRow, GrantRow, HeldRow, HouseholdRow, IncarnationRow, InviteRow,
+    Missing, OrgRow, Origin, PackRow, PhoneRow, Placed, Read, Result, StateRow, StoreError, StreamKey, StreamRow, Why,
 };
 
 /// Queries with their statements cached.
@@ -289,6 +289,15 @@ impl<C: Connected> Read for C {
             return Ok(None);
         };
         Ok(Some(StateRow { hash, state: from_cbor(&state, "device state")?, directory: Hash(directory) }))
+    }
+
+    fn contradictions(&self) -> Result<Vec<ContradictionRow>> {
+        let text = "SELECT stream, epoch, seq, chain, ours, device, heads, seen_ms FROM contradictions ORDER BY seen_ms, stream, seq";
+        self.all(text, [], |row| {
+            let at = Cursor { stream: StreamId::from_bytes(bytes(row, 0)?), epoch: row.get(1)?, seq: number(row, 2)?, chain: Hash(bytes(row, 3)?) };
+            let ours = row.get::<_, Option<[u8; 32]>>(4)?.map(Hash);
+            Ok(ContradictionRow { at, ours, device: DeviceId::from_bytes(bytes(row, 5)?), heads: row.get(6)?, seen_ms: row.get(7)? })
+        })
     }
 
     fn division(&self, code: AreaCode) -> Result<Option<String>> {

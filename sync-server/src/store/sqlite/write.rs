@@ -12,8 +12,8 @@ use rusqlite::{Connection, Params};
 use super::Connected;
 use super::columns::{cbor, joined, missing_code, sql, standing_code, why_code};
 use crate::store::{
-    ActionRow, BatchRow, CaseRow, DeviceRow, DocRow, DocStream, Epoch, GrantRow, HeldRow, HouseholdRow, InviteRow, Missing, OrgRow, Origin, PackRow, Payload,
-    Read as _, Result, Standing, StateRow, StoreError, StreamKey, Write,
+    ActionRow, BatchRow, CaseRow, ContradictionRow, DeviceRow, DocRow, DocStream, Epoch, GrantRow, HeldRow, HouseholdRow, InviteRow, Missing, OrgRow, Origin,
+    PackRow, Payload, Read as _, Result, Standing, StateRow, StoreError, StreamKey, Write,
 };
 
 /// A job's part of a transaction. Counters of the streams that it locked are kept here and written once, at its end.
@@ -384,6 +384,16 @@ impl Write for Tx<'_> {
             (device.as_bytes(), keep as i64),
         )
         .map(drop)
+    }
+
+    fn insert_contradiction(&mut self, row: &ContradictionRow) -> Result<bool> {
+        let ContradictionRow { at, ours, device, heads, seen_ms } = row;
+        let added = self.run(
+            "INSERT OR IGNORE INTO contradictions (stream, epoch, seq, chain, ours, device, heads, seen_ms)
+             SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8 WHERE (SELECT count(*) FROM contradictions) < 1000",
+            (at.stream.as_bytes(), at.epoch, sql(at.seq), at.chain.0, ours.map(|hash| hash.0), device.as_bytes(), heads, seen_ms),
+        )?;
+        Ok(added > 0)
     }
 
     fn put_division(&mut self, code: AreaCode, name: &str) -> Result<()> {

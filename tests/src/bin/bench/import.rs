@@ -203,7 +203,7 @@ impl Importer {
 
     fn request(&self, state: Option<SyncState>, batches: Vec<SealedBytes>) -> Vec<u8> {
         let state_hash = state.as_ref().map_or(StateHash([0; 16]), SyncState::hash);
-        let request = Request { nonce: 1, state_hash, state, batches, offers: vec![] };
+        let request = Request { nonce: 1, state_hash, state, batches, offers: vec![], shown: None };
         frame::plain(&request.to_bytes(&Authenticate::Sign(self.device, &KeyPair::from_secret(&self.secret))))
     }
 }
