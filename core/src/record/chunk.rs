@@ -147,7 +147,7 @@ impl<'a> Chunk<'a> {
         Ok(chunk)
     }
 
-    /// What it counts against a record's operations.
+    /// Its operations, and what they overwrite.
     pub(super) const fn weight(&self) -> u64 {
         self.ops + self.preds
     }

@@ -129,7 +129,7 @@ pub fn admit(record: &Record, raw: &[u8], actor: Incarnation) -> Result<Admitted
     if record.kind() == RecordKind::Case && puts.len() > limits::MAX_ACTIONS_PER_CHANGE {
         return Err(GateError::TooLarge(MANY_ACTIONS));
     }
-    if let Some(what) = record.full_for(actor, raw.len(), puts.len()) {
+    if let Some(what) = record.full_for(actor, raw.len(), puts.len(), chunk.ops) {
         return Err(GateError::RecordFull(what));
     }
     let (command, actions) = command(record.kind(), &puts)?;

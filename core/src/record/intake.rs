@@ -31,7 +31,7 @@ impl<'a> Intake<'a> {
     pub fn new(kind: RecordKind) -> Option<Self> {
         let genesis = genesis::document(kind)?;
         let known = genesis.get_heads().iter().map(|head| (Hash(head.0), genesis::last_op(kind))).collect();
-        Some(Self { kind, known, authors: BTreeMap::new(), bytes: 0, ops: 0, actions: HashSet::new() })
+        Some(Self { kind, known, authors: BTreeMap::new(), bytes: 0, ops: genesis::last_op(kind), actions: HashSet::new() })
     }
 
     /// A change that is in the record. It is not judged any more.
@@ -85,6 +85,10 @@ impl<'a> Intake<'a> {
             }
             before = Some(other);
         }
+        // Equal ones cost no bytes, and as much memory as others.
+        if chunk.weight() > raw.len() as u64 {
+            return Err(GateError::Malformed("more operations than its bytes can name"));
+        }
         let created = |counter| Container::created_as(self.kind, counter).is_some();
         if chunk.ops().any(|op| op.is_ok_and(|op| op.object.is_some_and(|counter| !created(counter)))) {
             return Err(GateError::Malformed("an object that genesis did not create"));
@@ -106,7 +110,7 @@ impl<'a> Intake<'a> {
         if self.bytes + raw.len() > limits::MAX_RECORD {
             return full("it has as many bytes as it may have");
         }
-        if self.ops.saturating_add(chunk.weight()) > limits::MAX_OPS_PER_RECORD {
+        if self.ops.saturating_add(chunk.ops) > limits::MAX_OPS_PER_RECORD {
             return full("it has as many operations as it may have");
         }
         if self.kind == RecordKind::Case {
@@ -129,7 +133,7 @@ impl<'a> Intake<'a> {
             (*seq, *op) = (chunk.info.seq.max(*seq), last_op.max(*op));
         }
         self.bytes += raw.len();
-        self.ops = self.ops.saturating_add(chunk.weight());
+        self.ops = self.ops.saturating_add(chunk.ops);
         if self.kind == RecordKind::Case {
             self.actions.extend(chunk.keys());
         }

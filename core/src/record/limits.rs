@@ -10,9 +10,8 @@ pub const MAX_CHANGES_PER_RECORD: usize = 4_000;
 pub const MAX_ACTORS_PER_RECORD: usize = 400;
 /// Most bytes of raw changes in one document: whoever joins a stream gets it in one entry.
 pub const MAX_RECORD: usize = 1 << 20;
-/// Most operations in one document, and what they overwrite, together. A kilobyte of equal ones can
-/// hold thousands; honest ones reach the bytes first.
-pub const MAX_OPS_PER_RECORD: u64 = 200_000;
+/// Most operations in one document: Automerge takes some 300 bytes for each.
+pub const MAX_OPS_PER_RECORD: u64 = 100_000;
 /// Most actions in one change.
 pub const MAX_ACTIONS_PER_CHANGE: usize = 16;
 /// Most actions in one case: every one is judged against the others.

@@ -234,7 +234,7 @@ impl Record {
         if made.raw_bytes().len() > limits::MAX_CHANGE || made.len() as u64 > limits::MAX_OPS {
             return Err(RecordError::TooLarge("more than one change may hold"));
         }
-        if let Some(what) = self.full_for(actor, made.raw_bytes().len(), puts.len()) {
+        if let Some(what) = self.full_for(actor, made.raw_bytes().len(), puts.len(), made.len() as u64) {
             return Err(RecordError::Full(what));
         }
         if made.seq() != self.sequence(actor) + 1 {
@@ -331,8 +331,8 @@ impl Record {
         Some(next)
     }
 
-    /// What keeps the actor from writing one more change, of so many bytes and puts.
-    fn full_for(&self, actor: Incarnation, bytes: usize, puts: usize) -> Option<&'static str> {
+    /// What keeps the actor from writing one more change, of so many bytes, puts and operations.
+    fn full_for(&self, actor: Incarnation, bytes: usize, puts: usize, ops: u64) -> Option<&'static str> {
         let actions = || reader::actions(&self.doc);
         if self.len() >= limits::MAX_CHANGES_PER_RECORD {
             Some("it has as many changes as it may have")
@@ -340,6 +340,8 @@ impl Record {
             Some("it has as many actors as it may have")
         } else if self.bytes + bytes > limits::MAX_RECORD {
             Some("it has as many bytes as it may have")
+        } else if self.doc.stats().num_ops.saturating_add(ops) > limits::MAX_OPS_PER_RECORD {
+            Some("it has as many operations as it may have")
         } else if self.kind == RecordKind::Case && actions() + puts > limits::MAX_ACTIONS_PER_CASE {
             Some("it has as many actions as it may have")
         } else {

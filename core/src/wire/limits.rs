@@ -72,3 +72,74 @@ pub const PAGE_RAW: usize = 512 << 10;
 pub fn shown(text: &str) -> String {
     text.chars().filter(|char| !char.is_control()).take(MAX_TEXT).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `4 MiB`, `16 KiB`.
+    fn size(bytes: u64) -> String {
+        if bytes.is_multiple_of(1 << 30) {
+            format!("{} GiB", bytes >> 30)
+        } else if bytes.is_multiple_of(1 << 20) {
+            format!("{} MiB", bytes >> 20)
+        } else {
+            format!("{} KiB", bytes >> 10)
+        }
+    }
+
+    /// `16,384`.
+    fn count(n: usize) -> String {
+        if n < 1_000 { n.to_string() } else { format!("{},{:03}", n / 1_000, n % 1_000) }
+    }
+
+    #[test]
+    fn the_protocol_document_says_the_limits_as_they_are() {
+        let page = include_str!("../../../docs/sync-protocol.md");
+        let bytes = |bytes: usize| size(bytes as u64);
+        let said = [
+            format!("| body as sent / after its frame | {} / {} |", bytes(MAX_BODY), bytes(MAX_BODY_PLAIN)),
+            format!("| body of a request to enrol, as sent and after its frame | {} |", bytes(MAX_ENROL)),
+            format!("| batches in a request | {} |", count(MAX_BATCHES)),
+            format!("| offers in a request | {} |", count(MAX_OFFERS)),
+            format!("| items in a batch | {} |", count(MAX_ITEMS)),
+            format!("| raw items in a batch | a phone seals below {} |", bytes(MAX_BATCH_RAW)),
+            format!("| raw change | {}, {} operations |", bytes(MAX_CHANGE), count(MAX_OPS as usize)),
+            format!(
+                "| document | {} changes, {} authors, {} of raw changes, {} operations; a case {} actions, {} in a change |",
+                count(MAX_CHANGES_PER_RECORD),
+                count(MAX_ACTORS_PER_RECORD),
+                bytes(MAX_RECORD),
+                count(MAX_OPS_PER_RECORD as usize),
+                count(MAX_ACTIONS_PER_CASE),
+                count(MAX_ACTIONS_PER_CHANGE)
+            ),
+            format!("| body of a fact from a device, or of a view | {} |", bytes(MAX_FACT)),
+            format!("| body of another fact of the server's | {}, {} rows |", bytes(MAX_STATED), count(MAX_STATED_ROWS)),
+            format!("| streams in a state, a header or a directory | {} |", count(MAX_STREAMS)),
+            format!(
+                "| answer after its frame, and its run | {}, {} entries, {} raw changes, {} pages |",
+                bytes(MAX_ANSWER),
+                count(MAX_ENTRIES),
+                count(MAX_ANSWER_CHANGES),
+                count(MAX_PAGES)
+            ),
+            format!("| answer to a request to enrol, after its frame | {} |", bytes(MAX_ENROL_ANSWER)),
+            format!("| error body, as sent and after its frame | {} |", bytes(MAX_ERROR)),
+            format!("| page | the server aims at {} of raw entries |", bytes(PAGE_RAW)),
+            format!(
+                "| pack: its file / after zstd, and its run | {} / {}, {} documents and facts, {} raw changes |",
+                size(MAX_PACK),
+                bytes(MAX_PACK_PLAIN),
+                count(MAX_PACK_ROWS),
+                count(MAX_PACK_CHANGES)
+            ),
+            format!("kept aside, up to {} changes and {} a document", count(MAX_ASIDE_CHANGES), bytes(MAX_ASIDE)),
+            format!("kept up to {} and {}.", count(MAX_UNREAD), bytes(MAX_UNREAD_BYTES)),
+            format!("once it holds\n{}, but", size(MAX_STORE)),
+        ];
+        for line in said {
+            assert!(page.contains(&line), "docs/sync-protocol.md does not say: {line}");
+        }
+    }
+}

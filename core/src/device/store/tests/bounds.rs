@@ -86,7 +86,7 @@ fn what_is_referred_to_is_applied_as_if_it_had_come_whole() {
 }
 
 /// Changes of an author whom no gate has seen, on a household as it stands: field after field, as long as it says.
-fn written_on(record: &Record, author: [u8; 16], values: impl IntoIterator<Item = Vec<(String, ScalarValue)>>) -> Vec<Vec<u8>> {
+pub(super) fn written_on(record: &Record, author: [u8; 16], values: impl IntoIterator<Item = Vec<(String, ScalarValue)>>) -> Vec<Vec<u8>> {
     let mut doc = Automerge::load(&record.save()).unwrap().with_actor(ActorId::from(author));
     let (_, fields) = doc.get(automerge::ROOT, if record.kind() == RecordKind::Case { "actions" } else { "fields" }).unwrap().unwrap();
     values
@@ -103,11 +103,11 @@ fn written_on(record: &Record, author: [u8; 16], values: impl IntoIterator<Item 
 }
 
 /// A change of some 46 KiB.
-fn large(n: usize) -> Vec<(String, ScalarValue)> {
+pub(super) fn large(n: usize) -> Vec<(String, ScalarValue)> {
     ["note", "label", "use"].map(|key| (key.to_owned(), ScalarValue::Str(format!("{n:04}{}", "x".repeat(15_500)).into()))).into()
 }
 
-fn change(doc: DocId, kind: RecordKind, raw: Vec<u8>) -> Entry {
+pub(super) fn change(doc: DocId, kind: RecordKind, raw: Vec<u8>) -> Entry {
     Entry::Change(ChangeItem { doc, kind, edit: None, raw })
 }
 
@@ -308,4 +308,19 @@ fn a_slice_ends_by_what_its_records_hold() {
     drop(waiting);
     let pieces = a.store.inner.announcer.revisions().households - revisions.households;
     assert!(pieces >= 3, "{pieces} transactions: a save that waits gets in after two of these records");
+}
+
+#[test]
+fn operations_that_cost_no_bytes_are_not_taken() {
+    let (mut town, (a, da), (b, db)) = pair();
+    let (doc, _) = b.household("民主街1号", "张三", "13812348000");
+    town.sync(&b, db);
+    let record = b.store.record(doc.doc).unwrap().unwrap();
+    let equal = (0..limits::MAX_OPS).map(|n| ("note".to_owned(), ScalarValue::Boolean(n % 2 == 0))).collect::<Vec<_>>();
+    let raw = written_on(&record, [0xee; 16], [equal]).remove(0);
+    assert!(raw.len() < 2_500, "{} bytes", raw.len());
+    let grid = town.grid.id;
+    town.push(grid, change(doc.doc, RecordKind::Household, raw));
+    assert_eq!(town.sync(&a, da).parked, 1);
+    assert_eq!(a.store.status().unwrap().parked_for[0].reason, ParkReason::Malformed);
 }

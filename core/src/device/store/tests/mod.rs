@@ -1,6 +1,7 @@
 //! The store against a small town: a server made of the wire types alone, which does what each test tells it to.
 
 mod access;
+mod bombs;
 mod bounds;
 mod claimed;
 mod copies;
