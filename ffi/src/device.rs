@@ -338,7 +338,8 @@ impl Device {
         self.work(|engine| Ok(engine.heads_note()?.to_string())).await
     }
 
-    /// Compares another phone's note with what the centre told this phone. A contradiction is kept and sent to the centre.
+    /// Compares another phone's note with what the centre told this phone. A contradiction is kept
+    /// and sent to the centre.
     ///
     /// # Errors
     /// When it is not a note of this centre's signatures; storage.

@@ -290,7 +290,8 @@ impl Device {
         self.store.heads_note()
     }
 
-    /// Compares what the centre told another phone with what it told this one. A contradiction is kept, shown in the status, and sent to the centre.
+    /// Compares what the centre told another phone with what it told this one. A contradiction is
+    /// kept, shown in the status, and sent to the centre.
     ///
     /// # Errors
     /// [`CompareError`].

@@ -189,7 +189,8 @@ impl EnrolAnswer {
         seal(message, SEAL, Purpose::Welcome, &[&Hash::of(&[request]).0], signer)
     }
 
-    /// Reads an answer to the request with these bytes. One that is signed is signed by the key that it names, whoever that belongs to.
+    /// Reads an answer to the request with these bytes. One that is signed is signed by the key
+    /// that it names, whoever that belongs to.
     ///
     /// # Errors
     /// [`WireError`].

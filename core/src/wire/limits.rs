@@ -58,7 +58,8 @@ pub const MAX_BATCH_RAW: usize = 1 << 20;
 pub const MAX_STREAMS: usize = 256;
 /// Longest area pack, bytes: its file.
 pub const MAX_PACK: u64 = 8 << 20;
-/// Greatest number of an entry in a stream: numbers are stored as signed integers, and none is to overflow.
+/// Greatest number of an entry in a stream: numbers are stored as signed integers, and none is to
+/// overflow.
 pub const MAX_POSITION: u64 = 1 << 62;
 /// Most signatures that are shown in one request or note.
 pub const MAX_SHOWN: usize = 16;
@@ -117,6 +118,7 @@ mod tests {
             format!("| body of a fact from a device, or of a view | {} |", bytes(MAX_FACT)),
             format!("| body of another fact of the server's | {}, {} rows |", bytes(MAX_STATED), count(MAX_STATED_ROWS)),
             format!("| streams in a state, a header or a directory | {} |", count(MAX_STREAMS)),
+            format!("| signatures shown in a request or a note; a note | {}; {} |", count(MAX_SHOWN), bytes(MAX_NOTE)),
             format!(
                 "| answer after its frame, and its run | {}, {} entries, {} raw changes, {} pages |",
                 bytes(MAX_ANSWER),

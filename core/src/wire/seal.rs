@@ -1,4 +1,5 @@
-//! The server's signature over a whole message: a field at the array's end signs all fields before it, as they were encoded, and the request that they answer.
+//! The server's signature over a whole message: a field at the array's end signs all fields before
+//! it, as they were encoded, and the request that they answer.
 
 use minicbor::Decoder;
 

@@ -1,5 +1,6 @@
-//! Signed heads that are shown to others: phones that meet, and the desk, find out whether the server told them the same story.
-//! Two signatures of one key over one place of a stream, in one epoch, with two chains, prove that it did not.
+//! Signed heads that are shown to others: phones that meet, and the desk, find out whether the
+//! server told them the same story. Two signatures of one key over one place of a stream, in one
+//! epoch, with two chains, prove that it did not.
 
 use std::fmt;
 use std::str::FromStr;
@@ -47,7 +48,10 @@ impl FromStr for HeadsNote {
         if hex.len() > 2 * limits::MAX_NOTE {
             return Err(WireError::TooLarge("note of signed heads"));
         }
-        let digits = hex.as_bytes().chunks(2).map(|pair| std::str::from_utf8(pair).ok().filter(|pair| pair.len() == 2));
+        let digits = hex
+            .as_bytes()
+            .chunks(2)
+            .map(|pair| std::str::from_utf8(pair).ok().filter(|pair| pair.len() == 2 && pair.bytes().all(|digit| digit.is_ascii_hexdigit())));
         let bytes: Option<Vec<u8>> = digits.map(|pair| u8::from_str_radix(pair?, 16).ok()).collect();
         let shown: Vec<Shown> = decode(&bytes.ok_or(malformed)?, "note of signed heads")?;
         if shown.len() > limits::MAX_SHOWN {

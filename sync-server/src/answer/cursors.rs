@@ -15,8 +15,10 @@ pub(super) struct Start {
     pub(super) contradicts: Option<Cursor>,
 }
 
-/// Where reading a stream goes on. What is common of two lives is what both have: the part below the epoch that the device does not know. Where the chains
-/// differ within an epoch that both know, the server can prove nothing but the start; the device may have a position below its own to ask about.
+/// Where reading a stream goes on. What is common of two lives is what both have: the part below
+/// the epoch that the device does not know. Where the chains differ within an epoch that both know,
+/// the server can prove nothing but the start; the device may have a position below its own to ask
+/// about.
 pub(super) fn start(read: &dyn Read, stream: &StreamRow, state: &SyncState) -> Result<Start> {
     let fresh = Cursor { stream: stream.id, epoch: stream.epoch, seq: 0, chain: Hash::ZERO };
     let Some(claimed) = state.cursors.iter().find(|cursor| cursor.stream == stream.id) else {

@@ -99,7 +99,10 @@ pub(crate) fn answer(read: &dyn Read, signer: &dyn Signer, asked: &Asked, pack: 
     for stream in streams {
         let start = cursors::start(read, &stream, &state)?;
         answer.common.extend(start.common);
-        ours.extend(start.contradicts);
+        if let Some(at) = start.contradicts {
+            tracing::warn!(device = %device.id, stream = %at.stream, seq = at.seq, epoch = at.epoch, "a phone has another chain of this epoch");
+            ours.push(at);
+        }
         let by_pack = start.at.seq == 0 && stream.head >= PACK_FROM && stream.key.kind() != StreamKind::Device && pages::mostly_others(read, &stream, &own)?;
         match by_pack.then(|| pack(&stream)).flatten() {
             Some(file) => {

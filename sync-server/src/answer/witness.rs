@@ -8,8 +8,9 @@ use fieldgrid_core::wire::witness::Shown;
 use super::cursors::epoch_of;
 use crate::store::{ContradictionRow, Read, Result};
 
-/// The positions among those shown that `key` signed and this database does not have, in an epoch in which it has that place itself, or should have. What a
-/// restore lost is of an epoch that has ended, and contradicts nothing.
+/// The positions among those shown that `key` signed and this database does not have, in an epoch
+/// in which it has that place itself, or should have. What a restore lost is of an epoch that has
+/// ended, and contradicts nothing.
 pub(crate) fn contradictions(read: &dyn Read, key: &PublicKey, shown: &[Shown], now_ms: i64) -> Result<Vec<ContradictionRow>> {
     let mut found = Vec::new();
     for Shown { device, heads } in shown.iter().filter(|shown| shown.heads.verify(shown.device, key)) {

@@ -61,7 +61,8 @@ pub struct Verified {
     pub documents: u64,
     /// What is wrong; empty when all is well.
     pub findings: Vec<Finding>,
-    /// Positions that the server's key signed in this epoch and that are not here ([`WHAT_TO_DO`](super::WHAT_TO_DO)). A backup can be made all the same.
+    /// Positions that the server's key signed in this epoch and that are not here
+    /// ([`WHAT_TO_DO`](super::WHAT_TO_DO)). A backup can be made all the same.
     pub contradictions: u64,
 }
 

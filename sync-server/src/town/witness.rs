@@ -1,4 +1,5 @@
-//! Whether this server's key was used for another database: copies that were started without `restore`, and stolen keys.
+//! Whether this server's key was used for another database: copies that were started without
+//! `restore`, and stolen keys.
 
 use fieldgrid_core::wire::witness::HeadsNote;
 
@@ -8,7 +9,8 @@ use crate::store::ContradictionRow;
 use crate::telemetry::metrics as m;
 
 impl Town {
-    /// Compares a phone's note of signed heads with the streams, and keeps what contradicts them: for the desk.
+    /// Compares a phone's note of signed heads with the streams, and keeps what contradicts them:
+    /// for the desk.
     ///
     /// # Errors
     /// [`TownError::Unfit`] when this server's key did not sign the note.
@@ -23,7 +25,8 @@ impl Town {
         Ok(found)
     }
 
-    /// What contradicts this database in the epoch that it is served in. A `restore` opens another, in which nothing does.
+    /// What contradicts this database in the epoch that it is served in. A `restore` opens another,
+    /// in which nothing does.
     ///
     /// # Errors
     /// [`TownError::Store`].

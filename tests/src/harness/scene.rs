@@ -252,7 +252,8 @@ impl Scene {
         copy
     }
 
-    /// Serves another data folder at the town's address, without `restore`: stops the server first. Gives the folder that was served before.
+    /// Serves another data folder at the town's address, without `restore`: stops the server first.
+    /// Gives the folder that was served before.
     pub async fn swap(&mut self, data: &Path) -> PathBuf {
         self.stop().await;
         let before = std::mem::replace(&mut self.data, data.to_owned());

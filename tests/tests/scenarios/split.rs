@@ -1,4 +1,5 @@
-//! One server key, two stories: a copy of the data folder that was started without `restore`, or somebody with the server's keys.
+//! One server key, two stories: a copy of the data folder that was started without `restore`, or
+//! somebody with the server's keys.
 
 use fieldgrid_core::device::store::{DeliveryState, Lease};
 use fieldgrid_core::domain::fact::{Body, Fact, FactKind};
@@ -12,7 +13,7 @@ use fieldgrid_core::wire::suite::KeyPair;
 use fieldgrid_tests::harness::agree::agree;
 use fieldgrid_tests::harness::phone::Phone;
 use fieldgrid_tests::harness::scene::Scene;
-use sync_server::store::Payload;
+use sync_server::store::{Epoch, Payload};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_old_copy_of_the_data_started_without_restore_loses_nothing_that_phones_have() {
@@ -36,7 +37,8 @@ async fn an_old_copy_of_the_data_started_without_restore_loses_nothing_that_phon
     let unsent = wang.supplement(report.doc, "还在闪");
     scene.swap(&copy).await;
 
-    // The copy numbers on in the same epoch, with other entries, before the phones that are ahead of it come.
+    // The copy numbers on in the same epoch, with other entries, before the phones that are ahead
+    // of it come.
     let mut zhou = scene.phone("zhou", Role::GridMember, grid).await;
     zhou.sync_well().await;
     for n in 0..4 {
@@ -49,7 +51,8 @@ async fn an_old_copy_of_the_data_started_without_restore_loses_nothing_that_phon
     let typed: usize = [&wang, &li, &zhou].iter().map(|phone| phone.typed.len()).sum();
     assert_eq!((reckoning.received, reckoning.refused.len()), (typed, 0), "nothing is lost, nothing is refused");
 
-    // Both sides have noticed: the phones keep the proof and have sent it, and the operator is told, until he restores.
+    // Both sides have noticed: the phones keep the proof and have sent it, and the operator is
+    // told, until he restores.
     for phone in [&wang, &li] {
         let proofs = phone.device().split_views().unwrap();
         assert!(!proofs.is_empty() && proofs.iter().all(|proof| proof.told && proof.chains[0] != proof.chains[1]), "{proofs:?}");
@@ -202,6 +205,46 @@ async fn grants_and_orders_of_a_liar_with_the_keys_end_at_home() {
     scene.settle(&[&wang]).await;
     assert_eq!(wang.state(after), DeliveryState::Received);
     let _ = agree(scene.town(), &[&wang]);
+}
+
+/// With the keys an epoch can be raised as high as it goes, and a directory cut down to nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_liar_with_the_keys_in_the_last_epoch_keeps_no_phone() {
+    let mut scene = Scene::set(76).await;
+    let grid = scene.grids[0];
+    let mut wang = scene.phone("wang", Role::GridMember, grid).await;
+    let mut li = scene.phone("li", Role::GridHead, grid).await;
+    let household = wang.household("民主街12号", "张三", "12812348000").doc;
+    scene.settle(&[&wang, &li]).await;
+    scene.stop().await;
+    let lair = scene.copy("lair");
+    scene.serve();
+    let home = scene.swap(&lair).await;
+    let last = Epoch { epoch: u32::MAX, opened_ms: scene.town().now_ms() };
+    scene.town().store().write(move |tx| tx.open_epoch(last)).await.unwrap();
+    let astray = [wang.set(household, "note", "北门已锁"), li.report("路灯不亮")];
+    scene.settle(&[&wang, &li]).await;
+    let device = wang.device().identity().unwrap().device;
+    let unsent = wang.report("树枝折断");
+    scene.town().regrant(device, Role::Rider, None, vec![scene.code()]).await.unwrap();
+    wang.sync_well().await;
+    assert_eq!(wang.device().status().unwrap().store.streams.len(), 1);
+
+    for _ in 0..2 {
+        scene.swap(&home).await;
+        scene.settle(&[&wang, &li]).await;
+        assert_eq!([wang.state(astray[0]), li.state(astray[1]), wang.state(unsent)], [DeliveryState::Received; 3]);
+        let _ = agree(scene.town(), &[&wang, &li]);
+        // And once more, from where the honest server left off.
+        scene.swap(&lair).await;
+        scene.settle(&[&li]).await;
+    }
+    scene.swap(&home).await;
+    let saved = li.supplement(astray[1].doc, "已修好");
+    scene.settle(&[&wang, &li]).await;
+    assert_eq!(li.state(saved), DeliveryState::Received);
+    let reckoning = agree(scene.town(), &[&wang, &li]);
+    assert_eq!(reckoning.received, wang.typed.len() + li.typed.len());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,4 +1,5 @@
-//! Somebody on the way who has not the server's keys, or a server with a fault: what nobody signed leaves nothing behind.
+//! Somebody on the way who has not the server's keys, or a server with a fault: what nobody signed
+//! leaves nothing behind.
 
 use fieldgrid_core::device::store::DeliveryState;
 use fieldgrid_core::device::sync::WaitReason;
@@ -86,7 +87,8 @@ async fn what_nobody_signed_leaves_nothing_behind() {
     assert_eq!((reckoning.received, reckoning.refused.len()), (wang.typed.len(), 0));
 }
 
-/// Of a server that signs no answers yet: a phone takes what it says, and can be led nowhere from where it does not come back.
+/// Of a server that signs no answers yet: a phone takes what it says, and can be led nowhere from
+/// where it does not come back.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_bit_that_is_wrong_when_an_unsigned_answer_enrols_costs_no_more_than_another_code() {
     let mut scene = Scene::set(82).await;

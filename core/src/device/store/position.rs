@@ -1,7 +1,10 @@
-//! Positions that the server signed: where the device can step back to, and what shows that a server told two stories.
+//! Positions that the server signed: where the device can step back to, and what shows that a
+//! server told two stories.
 //!
-//! A position counts when device and server have the same chain there. The device keeps some that it reached, its *rungs*, and steps back to one of them
-//! when the server names another chain; what lies above was the word of a server that now says otherwise, so grants and instructions there are withdrawn.
+//! A position counts when device and server have the same chain there. The device keeps some that
+//! it reached, its *rungs*, and steps back to one of them when the server names another chain; what
+//! lies above was the word of a server that now says otherwise, so grants and instructions there
+//! are withdrawn.
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
@@ -19,8 +22,9 @@ pub(super) struct Agreed {
     pub(super) proved: bool,
 }
 
-/// What is common of the device's `cursor` and the position that the server names: that position if the device has the same chain there; else the best rung
-/// below it, of which the server is then asked. At most some ten questions come to the start, which is always common.
+/// What is common of the device's `cursor` and the position that the server names: that position if
+/// the device has the same chain there; else the best rung below it, of which the server is then
+/// asked. At most some ten questions come to the start, which is always common.
 pub(super) fn agree(db: &Connection, cursor: &Cursor, named: &Cursor) -> Result<Agreed, StoreError> {
     if (named.seq, named.chain) == (cursor.seq, cursor.chain) {
         return Ok(Agreed { at: *named, proved: true });
@@ -30,7 +34,8 @@ pub(super) fn agree(db: &Connection, cursor: &Cursor, named: &Cursor) -> Result<
     if below.iter().any(|rung| (rung.seq, rung.chain) == (named.seq, named.chain)) {
         return Ok(Agreed { at: *named, proved: true });
     }
-    // The server knows no common position, or one that is not among the rungs: in the first case they are halved with each question.
+    // The server knows no common position, or one that is not among the rungs: in the first case
+    // they are halved with each question.
     let rung = if named.seq == 0 { below.get(below.len() / 2) } else { below.iter().find(|rung| rung.seq < named.seq) };
     let start = Cursor { stream: cursor.stream, epoch: 0, seq: 0, chain: Hash::ZERO };
     Ok(Agreed { at: rung.copied().unwrap_or(start), proved: rung.is_none() && named.seq == 0 })
@@ -47,7 +52,8 @@ pub(super) fn keep(db: &Connection, signed: &Cursor, heads: Option<i64>) -> Resu
     Ok(())
 }
 
-/// Steps back in a stream. What the device stood on above is kept as seen, to be compared. Says whether it was elsewhere.
+/// Steps back in a stream. Of what the device stood on above, the first and the last place are kept
+/// as seen, to be compared. Says whether it was elsewhere.
 pub(super) fn step_back(db: &Connection, to: &Cursor) -> Result<bool, StoreError> {
     let (stream, seq) = (to.stream.as_bytes(), i64_of(to.seq));
     let receiving: Option<Vec<u8>> = db
@@ -60,7 +66,9 @@ pub(super) fn step_back(db: &Connection, to: &Cursor) -> Result<bool, StoreError
         .execute(params![stream, to.epoch, seq, to.chain.0, receiving])?;
     db.prepare_cached(
         "INSERT OR IGNORE INTO sightings (stream, seq, epoch, chain, heads)
-             SELECT stream, seq, epoch, chain, heads FROM rungs WHERE stream = ?1 AND seq > ?2 AND heads IS NOT NULL",
+             SELECT stream, seq, epoch, chain, heads FROM rungs WHERE stream = ?1 AND heads IS NOT NULL
+                 AND seq IN (SELECT max(seq) FROM rungs WHERE stream = ?1 AND seq > ?2
+                     UNION SELECT min(seq) FROM rungs WHERE stream = ?1 AND seq > ?2)",
     )?
     .execute(params![stream, seq])?;
     db.prepare_cached("DELETE FROM rungs WHERE stream = ?1 AND seq > ?2")?.execute(params![stream, seq])?;
@@ -90,7 +98,8 @@ pub(super) fn cursor(row: &Row<'_>) -> Result<Cursor, rusqlite::Error> {
     Ok(Cursor { stream: StreamId::from_bytes(row.get(0)?), epoch: row.get(1)?, seq: row.get(2)?, chain: Hash(row.get(3)?) })
 }
 
-/// Leaves rungs at distances from the head that double: some twenty in a stream of a thousand pages, and a step back costs at most twice what it must.
+/// Leaves rungs at distances from the head that double: some twenty in a stream of a thousand
+/// pages, and a step back costs at most twice what it must.
 fn thin(db: &Connection, stream: StreamId) -> Result<(), StoreError> {
     let rungs = rungs(db, stream)?;
     let Some(head) = rungs.first().map(|rung| rung.seq) else { return Ok(()) };

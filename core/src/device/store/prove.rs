@@ -37,7 +37,8 @@ pub(super) fn batch_at(db: &Connection, head: &OutboxHead) -> Result<Option<i64>
         .optional()?)
 }
 
-/// Whether the server signed the answer. One that signs does so always, but for the word that there is nothing new; an older one never does.
+/// Whether the server signed the answer. One that signs does so always, but for the word that there
+/// is nothing new; an older one never does.
 pub(super) fn signed(db: &Connection, identity: &Identity, answer: &Answer, asked: &Outstanding) -> Result<bool, ApplyError> {
     if answer.seal.is_some() {
         let signed = answer.is_signed(identity.device, asked.hash, &identity.keys.signing);
@@ -86,7 +87,8 @@ pub(super) fn places(db: &Connection, identity: &Identity, answer: &Answer) -> R
     Ok(Places { cursors, back, proved })
 }
 
-/// Whether a directory is one that the device can read by: within the limit, no stream twice, its own stream among them and no other device's.
+/// Whether a directory is one that the device can read by: within the limit, no stream twice, its
+/// own stream among them and no other device's.
 pub(super) fn readable(directory: &[StreamInfo], own: StreamId) -> Result<(), &'static str> {
     if directory.len() > limits::MAX_STREAMS {
         return Err("a directory of more streams than a state may name");
@@ -113,7 +115,8 @@ pub(super) fn prove<'a>(db: &Connection, places: Places, answer: &'a Answer, at_
     let mut moved = BTreeSet::new();
     for page in &answer.pages {
         let cursor = cursors.get_mut(&page.stream).ok_or(ApplyError::Unproven("a page of a stream that the device does not read"))?;
-        // The chain says what follows. Epochs only number it: after a restore the numbers may skip ahead, and a false epoch is put right by the next page.
+        // The chain says what follows. Epochs only number it: after a restore the numbers may skip
+        // ahead, and a false epoch is put right by the next page.
         let follows = page.first.checked_sub(1).is_some_and(|before| before == cursor.seq || (page.epoch > cursor.epoch && before > cursor.seq));
         if !follows || page.first > limits::MAX_POSITION {
             return Err(ApplyError::Unproven("a page that does not follow the cursor"));

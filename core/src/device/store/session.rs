@@ -70,7 +70,8 @@ pub(super) fn list_stream(db: &Connection, info: &StreamInfo) -> Result<bool, St
     Ok(known == 0)
 }
 
-/// The server has not what the device read above that position: receipts, grants and instructions there are taken back, until they come again.
+/// The server has not what the device read above that position: receipts, grants and instructions
+/// there are taken back, until they come again.
 fn step_back(db: &Connection, work: &mut Work<'_>, to: &Cursor) -> Result<(), StoreError> {
     work.applied.progress |= position::step_back(db, to)?;
     purge::cut(db, to)?;
@@ -96,7 +97,8 @@ pub(super) fn receiving(db: &Connection, stream: StreamId, interval: Option<Inte
     Ok(())
 }
 
-/// Keeps a grant that the server signed for this device, with its place in the device's own stream; 0 at enrolment.
+/// Keeps a grant that the server signed for this device, with its place in the device's own stream;
+/// 0 at enrolment.
 pub(super) fn put_grant(db: &Connection, grant: &Grant, signed: &SignedGrant, seq: u64) -> Result<(), StoreError> {
     db.prepare_cached("INSERT INTO grants (grant_id, issued_ms, signed, seq) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING")?.execute(params![
         grant.id.as_bytes(),

@@ -1,5 +1,6 @@
-//! Whether the server told everyone the same story: every signed position that comes is compared with all that are kept, whoever showed it. What proves two
-//! stories is kept, shown to the person, and sent to the centre.
+//! Whether the server told everyone the same story: every signed position that comes is compared
+//! with all that are kept, whoever showed it. What proves two stories is kept, shown to the person,
+//! and sent to the centre.
 
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::{Deserialize, Serialize};
@@ -18,7 +19,8 @@ const MAX_SIGHTINGS: u32 = 512;
 /// Most proofs kept; the first are as good as any.
 const MAX_SPLIT_VIEWS: u32 = 64;
 
-/// A proof that the server told two stories: at one place of a stream, in one epoch, it signed two chains.
+/// A proof that the server told two stories: at one place of a stream, in one epoch, it signed two
+/// chains.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SplitView {
     /// The stream.
@@ -82,7 +84,14 @@ impl Store {
         self.inner.db.read(|db| {
             let latest = "SELECT DISTINCT heads FROM rungs r WHERE heads IS NOT NULL
                  AND seq = (SELECT max(seq) FROM rungs WHERE stream = r.stream) ORDER BY heads DESC LIMIT ?1";
-            Ok(HeadsNote { shown: shown(db, latest, limits::MAX_SHOWN as u64)?.into_iter().map(|(_, shown)| shown).collect() })
+            let mut room = limits::MAX_NOTE - 8;
+            let fits = |(_, shown): &(i64, Shown)| {
+                let left = room.checked_sub(meta::encode(shown).len());
+                room = left.unwrap_or(room);
+                left.is_some()
+            };
+            let shown = shown(db, latest, limits::MAX_SHOWN as u64)?.into_iter().filter(fits);
+            Ok(HeadsNote { shown: shown.map(|(_, shown)| shown).collect() })
         })
     }
 
@@ -136,7 +145,8 @@ pub(super) enum Seen {
     Unknown,
 }
 
-/// Compares a signed position with all that are kept; a contradiction is kept with both signatures. Says what it came to.
+/// Compares a signed position with all that are kept; a contradiction is kept with both signatures.
+/// Says what it came to.
 pub(super) fn compare(db: &Connection, head: &Cursor, signed: i64, now_ms: i64) -> Result<Seen, StoreError> {
     let place = params![head.stream.as_bytes(), i64_of(head.seq), head.epoch, head.chain.0];
     let other = "SELECT heads FROM rungs WHERE (stream, seq, epoch) = (?1, ?2, ?3) AND chain <> ?4 AND heads IS NOT NULL
@@ -155,7 +165,8 @@ pub(super) fn compare(db: &Connection, head: &Cursor, signed: i64, now_ms: i64) 
     Ok(if same || head.seq == 0 { Seen::Same } else { Seen::Unknown })
 }
 
-/// Compares what the server signed for this phone, and keeps it: as a rung where the phone stands on it.
+/// Compares what the server signed for this phone, and keeps it: as a rung where the phone stands
+/// on it.
 pub(super) fn note(db: &Connection, device: DeviceId, heads: &SignedHeads, now_ms: i64) -> Result<(), StoreError> {
     let signed = position::note(db, device, heads)?;
     for head in &heads.heads {

@@ -40,7 +40,8 @@ pub struct Request {
     #[n(4)]
     #[cbor(default)]
     pub offers: Vec<SealedBytes>,
-    /// What the server signed, for this device or another, and this device cannot reconcile with its streams.
+    /// What the server signed, for this device or another, and this device cannot reconcile with
+    /// its streams.
     #[n(5)]
     pub shown: Option<Vec<Shown>>,
 }
@@ -95,7 +96,8 @@ impl Request {
         self.state.is_none() && self.batches.is_empty() && self.shown.is_none()
     }
 
-    /// What makes it the one it is: SHA-256 of its payload. No two of a phone are equal, as each has a nonce of its own.
+    /// What makes it the one it is: SHA-256 of its payload. No two of a phone are equal, as each
+    /// has a nonce of its own.
     #[must_use]
     pub fn hash(&self) -> Hash {
         Hash::of(&[&encode(self)])

@@ -3,7 +3,7 @@ use crate::domain::policy::Refusal;
 use crate::domain::time::Interval;
 use crate::wire::enrol::{EnrolAnswer, EnrolRequest, Invite, ServerKeys, SignedGrant};
 use crate::wire::entry::{Entry, Join, Leave, chain};
-use crate::wire::error::{ErrorBody, ErrorKind};
+use crate::wire::error::{ErrorBody, ErrorKind, WireError};
 use crate::wire::pack::{Pack, PackDoc};
 use crate::wire::suite::{Purpose, Signer};
 use crate::wire::sync::{
@@ -11,7 +11,8 @@ use crate::wire::sync::{
 };
 use crate::wire::sync::{OPENING, opening_token};
 use crate::wire::verdict::{BatchVerdict, Exception, Verdict};
-use crate::wire::{decode, encode, frame};
+use crate::wire::witness::{HeadsNote, Shown};
+use crate::wire::{decode, encode, frame, limits};
 
 /// Lines of `name = hex`.
 fn dump(lines: &[(&str, &[u8])]) -> String {
@@ -133,6 +134,31 @@ fn answers() {
     );
     assert_eq!(read.to_bytes(), signed);
     insta::assert_snapshot!("a_signed_answer", dump(&[("signed", &signed)]));
+}
+
+#[test]
+fn a_note_of_signed_heads() {
+    let shown = Shown { device: device(), heads: SignedHeads::sign(device(), vec![cursor()], &server_key()) };
+    let note = HeadsNote { shown: vec![shown.clone()] };
+    let text = note.to_string();
+    assert_eq!(format!(" {text}\n").parse::<HeadsNote>().unwrap(), note);
+    insta::assert_snapshot!("a_note", text);
+    let request = Request { nonce: 9, state_hash: state().hash(), state: None, batches: vec![], offers: vec![], shown: Some(note.shown) };
+    let token = Authenticate::Token(Token(sixteen(0x70)));
+    assert_eq!(Request::from_bytes(&request.to_bytes(&token)).unwrap().request, request);
+    assert!(!request.is_idle());
+
+    // What is no note, or too much of one, is told apart before it is decoded.
+    let spoilt = [text[..text.len() - 1].to_owned(), text.replace("HEADS:1", "HEADS:2"), format!("{text}00"), text.replace(":1:", ":1:é"), String::new()];
+    for text in spoilt {
+        assert!(matches!(text.parse::<HeadsNote>(), Err(WireError::Malformed(_))), "{text}");
+    }
+    let many = HeadsNote { shown: vec![shown.clone(); limits::MAX_SHOWN + 1] };
+    assert!(matches!(many.to_string().parse::<HeadsNote>(), Err(WireError::TooLarge(_))));
+    let long = format!("{text}{}", "0".repeat(2 * limits::MAX_NOTE));
+    assert!(matches!(long.parse::<HeadsNote>(), Err(WireError::TooLarge(_))));
+    let request = Request { shown: Some(many.shown), ..request };
+    assert!(matches!(Request::from_bytes(&request.to_bytes(&token)), Err(WireError::TooLarge(_))));
 }
 
 /// Whatever bit of a signed answer is another, it is not signed any more.

@@ -1,4 +1,5 @@
-//! What a server that signs no answers may say of directory, epochs and common positions, and the way back from it.
+//! What a server that signs no answers may say of directory, epochs and common positions, and the
+//! way back from it.
 
 use super::*;
 use crate::device::store::{ApplyError, outbox};
