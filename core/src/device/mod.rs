@@ -40,7 +40,7 @@ pub use form::{Detail, DeviceStatus, Enrolment, NewHousehold};
 use enrol::EnrolError;
 use runner::{Pace, Runner};
 use store::{
-    CaseDetail, CaseFilter, CaseRow, CompareError, Compared, DeliveryState, EditRow, Form, Hit, HouseholdDetail, HouseholdFilter, HouseholdRow, Identity,
+    CaseDetail, CaseFilter, CaseRow, CompareError, Compared, Correction, DeliveryState, EditRow, Form, Hit, HouseholdDetail, HouseholdFilter, HouseholdRow, Identity,
     Names, OpenError, OpenOptions, Page, PageRequest, SaveError, Saved, SplitView, Status, Store, StoreError, Topic, VisitRow, Watch,
 };
 use transport::{Connect, HttpConnect};
@@ -337,6 +337,30 @@ impl Device {
     /// [`SaveError::NoSuchRecord`] when no such edit waits for a decision.
     pub fn discard(&self, record: DocId, edit: Hash) -> Result<(), SaveError> {
         self.store.discard(record, edit)
+    }
+
+    /// Sends own work that is not with the centre, or is kept aside there, again as it was: refused, undecided, stranded, waiting or quarantined.
+    ///
+    /// # Errors
+    /// [`SaveError::NoSuchRecord`] when there is no such work, or it is on its way or received; otherwise as the call that saved it first.
+    pub fn redo(&self, record: DocId, edit: Hash) -> Result<Saved, SaveError> {
+        self.saved("redo", self.store.redo(record, edit))
+    }
+
+    /// Sends such work with other values: all of the form's.
+    ///
+    /// # Errors
+    /// As [`Device::redo`]; also where the values are those of another form.
+    pub fn correct(&self, record: DocId, edit: Hash, correction: Correction) -> Result<Saved, SaveError> {
+        self.saved("correct", self.store.correct(record, edit, correction))
+    }
+
+    /// Everything that was typed on this phone, newest first, a page at a time: what it said, where it is, and what can still be done about it.
+    ///
+    /// # Errors
+    /// Storage.
+    pub fn history(&self, page: PageRequest) -> Result<Page<EditRow>, StoreError> {
+        self.store.history(page)
     }
 
     /// Sends what a refused edit of a case said as a supplement, and gives the edit itself up.

@@ -11,7 +11,7 @@ use super::{Lease, Store, StoreError, search};
 use crate::domain::action::Severity;
 use crate::domain::area::AreaCode;
 use crate::domain::case::State;
-use crate::domain::fact::{VisitKind, VisitResult};
+use crate::domain::fact::{Visit, VisitKind, VisitResult};
 use crate::domain::id::{DocId, FactId};
 use crate::record::RecordKind;
 
@@ -19,7 +19,7 @@ pub(super) const CASE_COLUMNS: &str = "d.doc, c.state, c.open, c.severity, c.cat
     c.assigned, d.delivery, d.reason, d.received_ms, c.n";
 pub(super) const HOUSEHOLD_COLUMNS: &str =
     "d.doc, h.grid, h.address, h.head, h.phone, h.persons, h.care, h.masked, d.delivery, d.reason, d.received_ms, h.updated_ms, h.n";
-const VISIT_COLUMNS: &str = "v.fact, v.household, v.kind, v.result, v.wall_ms, v.next_due_ms, o.status, o.reason, o.received_ms, v.n";
+const VISIT_COLUMNS: &str = "v.fact, v.household, v.kind, v.result, v.wall_ms, v.next_due_ms, o.status, o.reason, o.received_ms, v.n, f.body";
 
 impl Store {
     /// Cases, a page at a time.
@@ -129,7 +129,7 @@ pub(super) fn cases(filter: &CaseFilter, page: PageRequest) -> (String, Vec<Valu
 }
 
 pub(super) fn visits(db: &Connection, household: Option<DocId>, page: PageRequest) -> Result<Page<VisitRow>, StoreError> {
-    let mut sql = format!("SELECT {VISIT_COLUMNS} FROM visits v LEFT JOIN own o ON o.fact = v.fact AND o.status <> 8 WHERE 1");
+    let mut sql = format!("SELECT {VISIT_COLUMNS} FROM visits v JOIN facts f USING (fact) LEFT JOIN own o ON o.fact = v.fact AND o.status <> 8 WHERE 1");
     let mut values: Vec<Value> = Vec::new();
     if let Some(household) = household {
         bind(&mut sql, &mut values, "v.household =", household.as_bytes().to_vec());
@@ -138,6 +138,8 @@ pub(super) fn visits(db: &Connection, household: Option<DocId>, page: PageReques
     paged(db, &sql, values, page, |row| {
         let standing: Option<u8> = row.get(6)?;
         let state = standing.map_or(DeliveryState::Theirs, |code| Standing::from_code(code).delivery());
+        let said: Option<Visit> = row.get::<_, Option<Vec<u8>>>(10)?.and_then(|body| minicbor::decode(&body).ok());
+        let (needs, persons, cases) = said.map(|said| (said.needs, said.persons, said.cases)).unwrap_or_default();
         let visit = VisitRow {
             fact: FactId::from_bytes(row.get(0)?),
             household: row.get::<_, Option<[u8; 16]>>(1)?.map(DocId::from_bytes),
@@ -145,6 +147,9 @@ pub(super) fn visits(db: &Connection, household: Option<DocId>, page: PageReques
             result: VisitResult::from_code(row.get(3)?),
             wall_ms: row.get(4)?,
             next_due_ms: row.get(5)?,
+            needs,
+            persons,
+            cases,
             delivery: Delivery::from_columns(state.code(), row.get(7)?, row.get(8)?),
         };
         let token = PageToken { key: visit.wall_ms, n: row.get(9)? };

@@ -12,6 +12,7 @@
 
 mod apply;
 mod db;
+mod decide;
 mod document;
 mod form;
 mod held;
@@ -34,6 +35,7 @@ mod search;
 mod seen;
 mod session;
 mod steps;
+mod typed;
 mod view;
 mod witness;
 mod work;
@@ -57,6 +59,7 @@ pub use open::{Given, OpenError, OpenOptions, Unusable};
 pub use outbox::{Ahead, Prepare, Prepared};
 pub use own::{Delivery, DeliveryState, Standing, Wiped};
 pub use parked::{ParkReason, Parked};
+pub use typed::{Correction, Remedy, Typed, TypedAction};
 pub use view::{
     CaseDetail, CaseFilter, CaseOrder, CaseRow, EditRow, Hit, HouseholdDetail, HouseholdFilter, HouseholdRow, Names, Page, PageRequest, PageToken, Status,
     StreamRow, Unsent, UnsentReason, VisitRow,

@@ -59,6 +59,8 @@ codes! {
         Quarantined = 7 "quarantined",
         /// Given up by the person.
         Discarded = 8 "discarded",
+        /// Done again: a later edit stands for it. Only a history shows it.
+        Replaced = 9 "replaced",
     }
 }
 
@@ -87,7 +89,8 @@ impl Standing {
     pub const fn delivery(self) -> DeliveryState {
         match self {
             Self::New | Self::Sealed | Self::Redo | Self::Other(_) => DeliveryState::OnPhone,
-            Self::Received | Self::Replaced => DeliveryState::Received,
+            Self::Received => DeliveryState::Received,
+            Self::Replaced => DeliveryState::Replaced,
             Self::Refused => DeliveryState::Refused,
             Self::Decide => DeliveryState::Decide,
             Self::Waiting => DeliveryState::Waiting,
@@ -170,7 +173,7 @@ pub(super) fn of_record(db: &Connection, doc: DocId) -> Result<Delivery, StoreEr
 
 const fn weight(state: DeliveryState) -> u8 {
     match state {
-        DeliveryState::Theirs | DeliveryState::Other(_) => 0,
+        DeliveryState::Theirs | DeliveryState::Replaced | DeliveryState::Other(_) => 0,
         DeliveryState::Discarded => 1,
         DeliveryState::Received => 2,
         DeliveryState::OnPhone => 3,
@@ -204,6 +207,9 @@ pub(super) struct OwnRow {
 
 /// Columns of [`OwnRow`], in the order [`OwnRow::read`] takes them.
 pub(super) const COLUMNS: &str = "n, doc, kind, edit, change, fact, raw, command, made_ms, status, attempt, positions, seen";
+
+/// How many columns that are.
+pub(super) const WIDTH: usize = 13;
 
 impl OwnRow {
     pub(super) fn read(row: &Row<'_>) -> Result<Self, rusqlite::Error> {

@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::document::Document;
 use super::observe::Touched;
-use super::{Context, StoreError, meta, outbox, own, rebuild, search};
+use super::{Context, StoreError, meta, outbox, own, rebuild, search, typed};
 use crate::domain::action::{Action, ActionKind};
 use crate::domain::case::{self, AssignmentStatus, Case, CaseFacts};
 use crate::domain::fact::{Body, Fact, FactKind, Visit};
@@ -51,24 +51,37 @@ pub(super) fn document(db: &Connection, context: &Context, document: &Document, 
     written(db, context, document, &record, touched)
 }
 
+/// Writes the projections of a record, if it is here.
+pub(super) fn again(db: &Connection, context: &Context, doc: Option<DocId>, touched: &mut Touched) -> Result<(), StoreError> {
+    match doc.map(|doc| Document::find(db, doc)).transpose()?.flatten() {
+        Some(found) => document(db, context, &found, touched),
+        None => Ok(()),
+    }
+}
+
 /// Writes the projections of a record that is loaded already, own work included.
 pub(super) fn written(db: &Connection, context: &Context, document: &Document, record: &Record, touched: &mut Touched) -> Result<(), StoreError> {
+    let undecided = typed::undecided(db, document.id)?;
+    let texts = typed::texts(&undecided);
     match record.read() {
         Content::Case(mut actions) => {
             touched.cases = true;
             if actions.is_empty() {
-                actions = undecided(db, document.id)?;
+                actions = refused(db, document.id)?;
             }
             if !actions.is_empty() {
                 let facts = case_facts(db, document.id, actions.keys())?;
                 let folded = case::fold(document.id, &actions, &facts);
-                case_row(db, context, document.n, document.id, &folded, &facts)?;
+                case_row(db, context, document.n, document.id, &folded, &facts, &texts)?;
             }
         }
-        Content::Household(household) => {
+        Content::Household(mut household) => {
             touched.households = true;
+            if household.fields.is_empty() && household.persons.is_empty() {
+                household = typed::household(&undecided);
+            }
             if !household.fields.is_empty() || !household.persons.is_empty() {
-                household_row(db, context, document.n, &household)?;
+                household_row(db, context, document.n, &household, &texts)?;
             }
         }
     }
@@ -176,7 +189,7 @@ pub(super) fn case_facts<'a>(db: &Connection, doc: DocId, actions: impl Iterator
 }
 
 /// The actions of a case of which nothing is left but what was refused: it stays visible, with its reason.
-fn undecided(db: &Connection, doc: DocId) -> Result<BTreeMap<ActionId, Action>, StoreError> {
+fn refused(db: &Connection, doc: DocId) -> Result<BTreeMap<ActionId, Action>, StoreError> {
     let commands = db
         .prepare_cached("SELECT command FROM own WHERE doc = ?1 AND status IN (3, 5) AND command IS NOT NULL ORDER BY n")?
         .query_map([doc.as_bytes()], |row| row.get::<_, Vec<u8>>(0))?
@@ -190,7 +203,7 @@ fn undecided(db: &Connection, doc: DocId) -> Result<BTreeMap<ActionId, Action>, 
     Ok(actions)
 }
 
-fn case_row(db: &Connection, context: &Context, n: i64, doc: DocId, case: &Case, facts: &CaseFacts) -> Result<(), StoreError> {
+fn case_row(db: &Connection, context: &Context, n: i64, doc: DocId, case: &Case, facts: &CaseFacts, undecided: &[String]) -> Result<(), StoreError> {
     let (number, received) = (facts.number.as_deref(), &facts.received);
     let header = &case.header;
     let address = header.place.as_ref().and_then(|place| place.address.as_deref());
@@ -249,6 +262,7 @@ fn case_row(db: &Connection, context: &Context, n: i64, doc: DocId, case: &Case,
         &id[id.len() - 6..],
     ];
     texts.extend(words);
+    texts.extend(undecided.iter().map(String::as_str));
     search::index(db, n, &texts)?;
     let body: Option<Vec<u8>> = db.prepare_cached("SELECT view FROM documents WHERE n = ?1")?.query_row([n], |row| row.get(0))?;
     if let Some(View::Progress(progress)) = body.as_deref().and_then(View::read) {
@@ -267,7 +281,7 @@ fn progress_row(db: &Connection, n: i64, progress: &CaseProgress) -> Result<(), 
     Ok(())
 }
 
-fn household_row(db: &Connection, context: &Context, n: i64, household: &Household) -> Result<(), StoreError> {
+fn household_row(db: &Connection, context: &Context, n: i64, household: &Household, undecided: &[String]) -> Result<(), StoreError> {
     let address: String = ["address", "building", "unit", "room"].iter().filter_map(|field| household.text(field)).collect();
     let care = household.living().filter(|(_, person)| household::needs_care(person)).count();
     db.prepare_cached(
@@ -288,7 +302,8 @@ fn household_row(db: &Connection, context: &Context, n: i64, household: &Househo
     detail(db, n, household)?;
     let named = ["contact", "phone", "label", "note"].iter().filter_map(|field| household.text(field));
     let people = household.persons.values().flat_map(|person| ["name", "phone", "work"].into_iter().filter_map(|field| household::text(person, field)));
-    let texts: Vec<&str> = std::iter::once(address.as_str()).chain(named).chain(people).collect();
+    let undecided = undecided.iter().map(String::as_str);
+    let texts: Vec<&str> = std::iter::once(address.as_str()).chain(named).chain(people).chain(undecided).collect();
     search::index(db, n, &texts)
 }
 
@@ -328,7 +343,12 @@ pub(super) fn all(db: &Connection, context: &Context) -> Result<(), StoreError> 
     }
     let visits =
         db.prepare("SELECT fact FROM facts WHERE kind = 1 AND body IS NOT NULL")?.query_map([], |row| row.get(0))?.collect::<Result<Vec<[u8; 16]>, _>>()?;
+    let mut replaced = db.prepare("SELECT 1 FROM own WHERE fact = ?1 GROUP BY fact HAVING min(status) = 8 AND max(status) = 8")?;
     for id in visits {
+        // Another visit was sent in its place.
+        if replaced.exists([id])? {
+            continue;
+        }
         if let Some(fact) = outbox::fact(db, FactId::from_bytes(id))?
             && let Body::Held(body) = &fact.body
             && let Ok(said) = minicbor::decode::<Visit>(body)

@@ -80,6 +80,11 @@ pub(super) fn given_up(db: &Connection, fact: FactId) -> Result<(), StoreError> 
     leaving(db, *fact.as_bytes())
 }
 
+/// The centre has an own fact: it goes if it is about a record that left before.
+pub(super) fn delivered(db: &Connection, fact: FactId) -> Result<(), StoreError> {
+    leaving(db, *fact.as_bytes())
+}
+
 /// Deletes everything of a record. What a person still has to decide about keeps the words he typed.
 pub(super) fn forget(db: &Connection, doc: DocId, touched: &mut Touched) -> Result<(), StoreError> {
     let id = doc.as_bytes();

@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
 
 use super::list::{CASE_COLUMNS, HOUSEHOLD_COLUMNS, area, case_row, household_row, visits};
-use super::own::{self, Delivery, OwnRow, UNDELIVERED};
+use super::own::{self, Delivery, OwnRow, Standing, UNDELIVERED};
 use super::project::View;
-use super::view::{CaseDetail, CaseRow, EditRow, HouseholdDetail, Names, PageRequest, Status, StreamRow, Unsent, UnsentReason};
-use super::{Store, StoreError, meta, parked, witness};
+use super::view::{CaseDetail, CaseRow, EditRow, HouseholdDetail, MAX_PAGE, Names, Page, PageRequest, PageToken, Status, StreamRow, Unsent, UnsentReason};
+use super::{Store, StoreError, meta, parked, typed, witness};
 use crate::domain::action::Action;
 use crate::domain::case::{self, Case};
 use crate::domain::id::{ActionId, DocId, FactId, Hash, OrgId, StreamId};
@@ -46,7 +47,7 @@ impl Store {
                 _ => Vec::new(),
             };
             let names = case.as_ref().map(|case| names_in(db, case, &row)).transpose()?.unwrap_or_default();
-            Ok(Some(CaseDetail { row, case, progress, received, possible, edits: edits(db, Some(doc))?, names, parked }))
+            Ok(Some(CaseDetail { row, case, progress, received, possible, edits: rows(edits(db, Which::Of(doc))?), names, parked }))
         })
     }
 
@@ -71,7 +72,7 @@ impl Store {
                 _ => None,
             };
             let visits = visits(db, Some(doc), PageRequest::first(20))?.rows;
-            Ok(Some(HouseholdDetail { row, household, view, visits, edits: edits(db, Some(doc))?, parked }))
+            Ok(Some(HouseholdDetail { row, household, view, visits, edits: rows(edits(db, Which::Of(doc))?), parked }))
         })
     }
 
@@ -92,7 +93,7 @@ impl Store {
     /// # Errors
     /// Storage.
     pub fn edits(&self, doc: DocId) -> Result<Vec<EditRow>, StoreError> {
-        self.inner.db.read(|db| edits(db, Some(doc)))
+        self.inner.db.read(|db| Ok(rows(edits(db, Which::Of(doc))?)))
     }
 
     /// Own work that is not safe at the centre, or that a person has to decide about, oldest first.
@@ -100,7 +101,23 @@ impl Store {
     /// # Errors
     /// Storage.
     pub fn outbox(&self) -> Result<Vec<EditRow>, StoreError> {
-        self.inner.db.read(|db| edits(db, None))
+        self.inner.db.read(|db| Ok(rows(edits(db, Which::Open)?)))
+    }
+
+    /// Everything that was typed on this phone, newest first, a page at a time: what it said, where it is, and what can still be done about it.
+    ///
+    /// # Errors
+    /// Storage.
+    pub fn history(&self, page: PageRequest) -> Result<Page<EditRow>, StoreError> {
+        let limit = page.limit.clamp(1, MAX_PAGE);
+        let before = page.after.map_or(i64::MAX, |after| after.n);
+        self.inner.db.read(|db| {
+            let mut found = edits(db, Which::Before(before, limit + 1))?;
+            let more = found.len() > limit as usize;
+            found.truncate(limit as usize);
+            let next = found.last().filter(|_| more).map(|(n, _)| PageToken { key: 0, n: *n });
+            Ok(Page { rows: rows(found), next })
+        })
     }
 
     /// Own work that the centre does not have, and why.
@@ -289,32 +306,54 @@ pub(super) fn counted() -> [String; 7] {
     .map(|what| format!("SELECT count(*) FROM {what}"))
 }
 
-/// What own edits are read by: of a record, or all that is open. Without its name SQLite would rather read all that was ever written, to have it in order.
-pub(super) fn edited(of_record: bool) -> String {
-    let which = if of_record { "own WHERE doc = ?1 AND status <> 8" } else { "own INDEXED BY own_open WHERE status NOT IN (2, 8, 9)" };
-    format!("SELECT {}, reason, received_ms FROM {which} ORDER BY n", own::COLUMNS)
+/// Which own edits.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Which {
+    /// Of a record, oldest first.
+    Of(DocId),
+    /// All that are open, oldest first.
+    Open,
+    /// All, newest first, before a row.
+    Before(i64, u32),
 }
 
-/// Own edits of a record with everything that became of them; without one, all that is open.
-fn edits(db: &Connection, doc: Option<DocId>) -> Result<Vec<EditRow>, StoreError> {
+/// What own edits are read by, and what is bound in it. Without the index's name SQLite would rather read all that was ever written, to have it in order.
+pub(super) fn edited(which: Which) -> (String, Vec<Value>) {
+    let (rows, order, values) = match which {
+        Which::Of(doc) => ("own WHERE doc = ?1 AND status <> 8", "n", vec![Value::from(doc.as_bytes().to_vec())]),
+        Which::Open => ("own INDEXED BY own_open WHERE status NOT IN (2, 8, 9)", "n", Vec::new()),
+        Which::Before(n, limit) => ("own WHERE n < ?1", "n DESC LIMIT ?2", vec![Value::from(n), Value::from(limit)]),
+    };
+    let backed_up = "(SELECT safe_ms IS NOT NULL FROM batches WHERE batches.n = own.batch)";
+    (format!("SELECT {}, reason, received_ms, {backed_up} FROM {rows} ORDER BY {order}", own::COLUMNS), values)
+}
+
+/// Own edits with everything that became of them, and the rows that they are.
+fn edits(db: &Connection, which: Which) -> Result<Vec<(i64, EditRow)>, StoreError> {
+    const AFTER: usize = own::WIDTH;
+    let (query, values) = edited(which);
     let rows = db
-        .prepare_cached(&edited(doc.is_some()))?
-        .query_map(params_from_iter(doc.map(|doc| *doc.as_bytes())), |row| {
-            Ok((OwnRow::read(row)?, row.get::<_, Option<u8>>("reason")?, row.get::<_, Option<i64>>("received_ms")?))
+        .prepare_cached(&query)?
+        .query_map(params_from_iter(values), |row| {
+            let (reason, received_ms): (Option<u8>, Option<i64>) = (row.get(AFTER)?, row.get(AFTER + 1)?);
+            Ok((OwnRow::read(row)?, reason, received_ms, row.get::<_, Option<bool>>(AFTER + 2)?.unwrap_or(false)))
         })?
         .collect::<Result<Vec<_>, _>>()?;
     let mut titled = db.prepare_cached(
         "SELECT coalesce(c.title, c.address, h.address) FROM documents d LEFT JOIN cases c USING (n) LEFT JOIN households h USING (n) WHERE d.doc = ?1",
     )?;
     rows.into_iter()
-        .map(|(row, reason, received_ms)| {
-            let title = titled.query_row([row.doc.map(|doc| *doc.as_bytes())], |row| row.get::<_, Option<String>>(0)).optional()?.flatten();
+        .map(|(row, reason, received_ms, safe)| {
+            let found = titled.query_row([row.doc.map(|doc| *doc.as_bytes())], |row| row.get::<_, Option<String>>(0)).optional()?;
+            let (there, title) = (found.is_some(), found.flatten());
             let actions: Vec<Action> = match row.command.as_deref().map(meta::decode::<Command>).transpose()? {
                 Some(Command::Act(actions)) => actions,
                 _ => Vec::new(),
             };
             let words = reason.map(|reason| Refusal::from_code(reason).words()).map(|(zh, en)| (zh.to_owned(), en.to_owned()));
-            Ok(EditRow {
+            let typed = typed::of_row(db, &row)?;
+            let remedies = typed::remedies(&row, typed.as_ref(), there);
+            let edit = EditRow {
                 edit: row.edit,
                 doc: row.doc,
                 title,
@@ -324,9 +363,17 @@ fn edits(db: &Connection, doc: Option<DocId>) -> Result<Vec<EditRow>, StoreError
                 kinds: actions.iter().map(|action| action.kind).collect(),
                 actions: actions.iter().map(|action| ActionId::of(&action.to_bytes())).collect(),
                 words,
-            })
+                typed,
+                backed_up: safe && row.standing == Standing::Received,
+                remedies,
+            };
+            Ok((row.n, edit))
         })
         .collect()
+}
+
+fn rows(edits: Vec<(i64, EditRow)>) -> Vec<EditRow> {
+    edits.into_iter().map(|(_, edit)| edit).collect()
 }
 
 fn streams(db: &Connection) -> Result<Vec<StreamRow>, StoreError> {

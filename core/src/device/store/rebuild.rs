@@ -35,8 +35,8 @@ pub(super) fn if_ready(db: &Connection, context: &mut Context, env: &dyn Environ
             give_up(db, "SELECT n FROM batches WHERE verdict_seq IS NULL AND void = 0", Standing::New)?;
         }
         Some(Renew::Refused) => {
-            let open =
-                db.prepare_cached("SELECT 1 FROM batches WHERE verdict_seq IS NULL AND void = 0 UNION ALL SELECT 1 FROM own WHERE status = 6")?.exists([])?;
+            // What waits at the centre, or is kept aside there, has its verdict and keeps its place: it may be months until another comes.
+            let open = db.prepare_cached("SELECT 1 FROM batches WHERE verdict_seq IS NULL AND void = 0")?.exists([])?;
             if open {
                 return Ok(false);
             }
@@ -56,6 +56,7 @@ pub(super) fn if_ready(db: &Connection, context: &mut Context, env: &dyn Environ
     for row in rows(db, "fact IS NOT NULL AND status = 4", params![])? {
         if row.attempt > 0 {
             own::set(db, row.n, Standing::Decide, None, None)?;
+            project::again(db, context, row.doc, touched)?;
             continue;
         }
         again(db, &row)?;

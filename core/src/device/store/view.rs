@@ -7,13 +7,14 @@ use serde::{Deserialize, Serialize};
 use super::Lease;
 use super::own::{Delivery, Wiped};
 use super::parked::Parked;
+use super::typed::{Remedy, Typed};
 use crate::domain::action::{ActionKind, Severity};
 use crate::domain::area::AreaCode;
 use crate::domain::case::{Case, State};
 use crate::domain::code::codes;
 use crate::domain::fact::{VisitKind, VisitResult};
 use crate::domain::household::Household;
-use crate::domain::id::{ActionId, DocId, FactId, Hash, StreamId};
+use crate::domain::id::{ActionId, DocId, FactId, Hash, PersonId, StreamId};
 use crate::domain::mask::{CaseProgress, HouseholdView};
 use crate::domain::time::Interval;
 use crate::domain::words::Words;
@@ -183,12 +184,18 @@ pub struct VisitRow {
     pub wall_ms: i64,
     /// When the next is due, milliseconds since 1970.
     pub next_due_ms: Option<i64>,
+    /// What they need.
+    pub needs: Option<String>,
+    /// Who was met.
+    pub persons: Vec<PersonId>,
+    /// Cases raised during it.
+    pub cases: Vec<DocId>,
     /// Where it is, when it is own.
     pub delivery: Delivery,
 }
 
 /// An own edit or fact, and what became of it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EditRow {
     /// The edit; for a fact its hash.
     pub edit: Hash,
@@ -208,6 +215,12 @@ pub struct EditRow {
     pub kinds: Vec<ActionKind>,
     /// The reason in words, Chinese and English, when it was refused.
     pub words: Option<(String, String)>,
+    /// What was typed; `None` once it is at the centre and its record has left this phone.
+    pub typed: Option<Typed>,
+    /// The centre has said that a verified backup covers it.
+    pub backed_up: bool,
+    /// What its author can still do about it.
+    pub remedies: Vec<Remedy>,
 }
 
 impl EditRow {

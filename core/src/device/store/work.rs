@@ -373,6 +373,7 @@ impl Work<'_> {
         match verdict {
             Verdict::Accepted => {
                 own::set(db, row.n, Standing::Received, None, received)?;
+                row.fact.map(|fact| purge::delivered(db, fact)).transpose()?;
                 if let (Some(doc), Some(raw)) = (row.doc, &row.raw) {
                     let edit = (row.edit != row.change).then_some(row.edit);
                     self.confirm(doc, RecordKind::from_code(row.kind), raw, edit)?;
@@ -380,6 +381,7 @@ impl Work<'_> {
             }
             Verdict::AlreadyHeld => {
                 own::set(db, row.n, Standing::Received, None, received)?;
+                row.fact.map(|fact| purge::delivered(db, fact)).transpose()?;
                 if let Some(doc) = row.doc.filter(|_| row.fact.is_none() && row.raw.is_some()) {
                     let document = self.document(doc, RecordKind::from_code(row.kind))?;
                     let parked = document.merge(db)?;
@@ -394,6 +396,8 @@ impl Work<'_> {
             Verdict::Refused(reason) => {
                 self.applied.refused += 1;
                 own::set(db, row.n, Standing::Refused, Some(reason), None)?;
+                // Its words are shown and found with the record, though not in it.
+                self.stale.extend(row.doc);
                 rebuild::set_renew(db, Renew::Refused)?;
             }
             Verdict::Stranded(_) => {

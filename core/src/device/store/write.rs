@@ -141,7 +141,7 @@ impl Store {
     /// # Errors
     /// See [`SaveError`]; nothing is saved then.
     pub fn save(&self, doc: DocId, command: &Command) -> Result<Saved, SaveError> {
-        self.saving(|db, context, touched| save(db, self, context, doc, command, touched))
+        self.saving(|db, context, touched| save(db, self, context, doc, command, None, touched))
     }
 
     /// Does one action on a case as the device's person: the author, what he has seen, the round and his assignment are filled in from the case as it stands.
@@ -164,7 +164,7 @@ impl Store {
             }
             gather(db, self, context, doc, touched)?;
             let action = compose(db, self, identity, doc, kind, fields)?;
-            save(db, self, context, doc, &Command::Act(vec![action]), touched)
+            save(db, self, context, doc, &Command::Act(vec![action]), None, touched)
         })
     }
 
@@ -183,7 +183,7 @@ impl Store {
     pub fn add_person(&self, household: DocId, fields: household::Fields) -> Result<PersonId, SaveError> {
         let person = self.new_person();
         self.saving(|db, context, touched| {
-            save(db, self, context, household, &Command::EditHousehold(vec![HouseholdEdit::AddPerson(person, fields)]), touched)?;
+            save(db, self, context, household, &Command::EditHousehold(vec![HouseholdEdit::AddPerson(person, fields)]), None, touched)?;
             Ok(person)
         })
     }
@@ -208,57 +208,12 @@ impl Store {
         self.saving(|db, context, touched| {
             let fact = state(db, self, context, FactKind::Sensitive, household, [&salt, value.as_bytes()].concat(), touched)?;
             let named = HouseholdEdit::SetPerson(person, field.to_owned(), household::Value::Text(fact.to_string()));
-            save(db, self, context, household, &Command::EditHousehold(vec![named]), touched)
-        })
-    }
-
-    /// Gives up an edit of a record that was refused, or that a person has to decide about.
-    ///
-    /// # Errors
-    /// [`SaveError::NoSuchRecord`] when no such edit waits for a decision.
-    pub fn discard(&self, doc: DocId, edit: Hash) -> Result<(), SaveError> {
-        self.saving(|db, context, touched| {
-            let row = undecided(db, doc, edit)?;
-            own::set(db, row.n, Standing::Discarded, None, None)?;
-            if let Some(fact) = row.fact {
-                super::purge::given_up(db, fact)?;
-                touched.visits = true;
-            }
-            project_again(db, context, doc, touched)
-        })
-    }
-
-    /// Sends what was refused as a supplement to the case, in words, and gives up the edit itself.
-    ///
-    /// # Errors
-    /// [`SaveError::NoSuchRecord`] when no such edit of a case waits for a decision, or the centre does not have the case; otherwise as [`Store::save`].
-    pub fn send_as_note(&self, doc: DocId, edit: Hash) -> Result<Saved, SaveError> {
-        self.saving(|db, context, touched| {
-            let identity = context.identity.as_ref().ok_or(SaveError::NotEnrolled)?;
-            let row = undecided(db, doc, edit)?;
-            let Some(command) = &row.command else {
-                return Err(SaveError::NoSuchRecord);
-            };
-            let Command::Act(actions) = meta::decode(command)? else {
-                return Err(SaveError::NoSuchRecord);
-            };
-            // A supplement to a case that the centre does not have would be refused as well.
-            let opens = actions.iter().any(|action| action.kind == ActionKind::Report);
-            if opens && !Document::find(db, doc)?.is_some_and(|document| document.is_confirmed()) {
-                return Err(SaveError::NoSuchRecord);
-            }
-            gather(db, self, context, doc, touched)?;
-            let notes = words(&actions)
-                .into_iter()
-                .map(|text| compose(db, self, identity, doc, ActionKind::Supplement, Fields { text: Some(text), ..Fields::default() }))
-                .collect::<Result<Vec<_>, _>>()?;
-            own::set(db, row.n, Standing::Discarded, None, None)?;
-            save(db, self, context, doc, &Command::Act(notes), touched)
+            save(db, self, context, household, &Command::EditHousehold(vec![named]), None, touched)
         })
     }
 
     /// Saves, all of `f` or nothing; what the form has saved already is not saved again.
-    fn saving<T>(&self, f: impl FnOnce(&Connection, &Context, &mut Touched) -> Result<T, SaveError>) -> Result<T, SaveError>
+    pub(super) fn saving<T>(&self, f: impl FnOnce(&Connection, &Context, &mut Touched) -> Result<T, SaveError>) -> Result<T, SaveError>
     where
         T: Encode<()> + for<'b> Decode<'b, ()>,
     {
@@ -282,7 +237,16 @@ impl Store {
     }
 }
 
-fn save(db: &Connection, store: &Store, context: &Context, doc: DocId, command: &Command, touched: &mut Touched) -> Result<Saved, SaveError> {
+/// Saves a command as one change. `edit` is the edit's id where it is done again.
+pub(super) fn save(
+    db: &Connection,
+    store: &Store,
+    context: &Context,
+    doc: DocId,
+    command: &Command,
+    edit: Option<Hash>,
+    touched: &mut Touched,
+) -> Result<Saved, SaveError> {
     let identity = context.identity.as_ref().ok_or(SaveError::NotEnrolled)?;
     if !only_reports(command) {
         unlocked(db, store)?;
@@ -303,7 +267,7 @@ fn save(db: &Connection, store: &Store, context: &Context, doc: DocId, command: 
         n: 0,
         doc: Some(doc),
         kind: command.record_kind().code(),
-        edit: hash,
+        edit: edit.unwrap_or(hash),
         change: hash,
         fact: None,
         raw: Some(raw),
@@ -320,7 +284,7 @@ fn save(db: &Connection, store: &Store, context: &Context, doc: DocId, command: 
     project::delivery(db, doc, touched)?;
     project::written(db, context, &document, &record, touched)?;
     touched.status = true;
-    Ok(Saved { doc, edit: hash })
+    Ok(Saved { doc, edit: edit.unwrap_or(hash) })
 }
 
 /// A fact about a record, and its place in the outbox.
@@ -360,7 +324,7 @@ fn state(db: &Connection, store: &Store, context: &Context, kind: FactKind, subj
 }
 
 /// Everything but reports waits for contact, or for the centre's approval.
-fn unlocked(db: &Connection, store: &Store) -> Result<(), SaveError> {
+pub(super) fn unlocked(db: &Connection, store: &Store) -> Result<(), SaveError> {
     match store.locked_in(db)? {
         None => Ok(()),
         Some(StoreError::NotApproved) => Err(SaveError::NotApproved),
@@ -451,7 +415,8 @@ fn kind_of(db: &Connection, doc: DocId) -> Result<Option<RecordKind>, StoreError
     Ok(found.query_row([doc.as_bytes()], |row| row.get(0)).optional()?.map(RecordKind::from_code))
 }
 
-fn creates(command: &Command) -> bool {
+/// Whether a command begins a record.
+pub(super) fn creates(command: &Command) -> bool {
     match command {
         Command::Act(actions) => actions.iter().any(|action| action.kind == ActionKind::Report),
         Command::EditHousehold(edits) => edits.iter().any(|edit| matches!(edit, HouseholdEdit::Create(_))),
@@ -467,13 +432,13 @@ fn only_reports(command: &Command) -> bool {
 
 /// An action names as seen what nobody has seen yet, up to a limit. Where more were written at once, notes that name a part each come first: otherwise nobody
 /// could act on the case any more.
-fn gather(db: &Connection, store: &Store, context: &Context, doc: DocId, touched: &mut Touched) -> Result<(), SaveError> {
+pub(super) fn gather(db: &Connection, store: &Store, context: &Context, doc: DocId, touched: &mut Touched) -> Result<(), SaveError> {
     let identity = context.identity.as_ref().ok_or(SaveError::NotEnrolled)?;
     while let Some(mut case) = super::query::folded(db, doc)?.filter(|case| case.frontier.len() > policy::MAX_LIST) {
         case.frontier.truncate(policy::MAX_LIST);
         let fields = Fields { text: Some(GATHERED.to_owned()), ..Fields::default() };
         let note = case::compose(&case, identity.grant.author(), store.inner.env.stamp(), ActionKind::Supplement, fields, RULES).action;
-        save(db, store, context, doc, &Command::Act(vec![note]), touched)?;
+        save(db, store, context, doc, &Command::Act(vec![note]), None, touched)?;
     }
     Ok(())
 }
@@ -481,7 +446,7 @@ fn gather(db: &Connection, store: &Store, context: &Context, doc: DocId, touched
 /// What a note says that only takes together what was written at once.
 const GATHERED: &str = "已阅以上同时提交的内容 · Read what was written at the same time";
 
-fn compose(db: &Connection, store: &Store, identity: &Identity, doc: DocId, kind: ActionKind, fields: Fields) -> Result<Action, SaveError> {
+pub(super) fn compose(db: &Connection, store: &Store, identity: &Identity, doc: DocId, kind: ActionKind, fields: Fields) -> Result<Action, SaveError> {
     let case = super::query::folded(db, doc)?;
     if case.is_none() && kind != ActionKind::Report {
         return Err(SaveError::NoSuchRecord);
@@ -519,15 +484,8 @@ pub(super) fn store_fact(db: &Connection, fact: &Fact, hash: Hash, touched: &mut
     Ok(())
 }
 
-/// Two records whose first saves are equal and of one second share their edit's id, so the record is looked up with it.
-fn undecided(db: &Connection, doc: DocId, edit: Hash) -> Result<OwnRow, SaveError> {
-    db.prepare_cached(&format!("SELECT {} FROM own WHERE edit = ?1 AND doc = ?2 AND status IN (3, 5) ORDER BY n DESC LIMIT 1", own::COLUMNS))?
-        .query_row(rusqlite::params![edit.0, doc.as_bytes()], OwnRow::read)
-        .optional()?
-        .ok_or(SaveError::NoSuchRecord)
-}
-
-fn project_again(db: &Connection, context: &Context, doc: DocId, touched: &mut Touched) -> Result<(), SaveError> {
+/// Writes a record's projections after its author decided about work on it. One of which nothing is left is forgotten.
+pub(super) fn project_again(db: &Connection, context: &Context, doc: DocId, touched: &mut Touched) -> Result<(), SaveError> {
     let Some(document) = Document::find(db, doc)? else {
         return Ok(());
     };
@@ -547,19 +505,4 @@ fn is_empty(record: &Record) -> bool {
         Content::Case(actions) => actions.is_empty(),
         Content::Household(household) => household.fields.is_empty() && household.persons.is_empty(),
     }
-}
-
-/// What actions say, as texts for supplements: the kind's name and every word typed, so that nothing a person wrote is lost by a refusal.
-fn words(actions: &[Action]) -> Vec<String> {
-    let mut out = String::new();
-    for action in actions {
-        let f = &action.fields;
-        let texts = [&f.title, &f.text, &f.measure, &f.result, &f.reason, &f.reply, &f.observation, &f.conclusion, &f.instruction];
-        let said: Vec<&str> = texts.into_iter().filter_map(|text| text.as_deref()).collect();
-        if !out.is_empty() {
-            out.push('\n');
-        }
-        out.push_str(&format!("[{}] {}", action.kind, said.join("; ")));
-    }
-    out.chars().collect::<Vec<_>>().chunks(policy::MAX_TEXT_CHARS).map(|piece| piece.iter().collect()).collect()
 }

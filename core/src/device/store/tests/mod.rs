@@ -12,6 +12,7 @@ mod positions;
 mod rebuilding;
 mod syncing;
 mod town;
+mod typed;
 mod verdicts;
 mod working;
 
