@@ -91,6 +91,8 @@ pub enum Command {
     /// 被中心拒收的内容 · What the centre refused
     #[command(subcommand)]
     Refused(Refused),
+    /// 本机上传过的全部内容 · Everything that was typed on this phone, and what became of it
+    History(Page),
     /// 导出每条记录为 .automerge 和 .json 文件 · Export every record as an .automerge and a .json file
     Export(Export),
     /// 与另一台手机核对中心说的是否一致 · Compare with another phone what the centre said
@@ -396,6 +398,34 @@ pub enum Refused {
     Discard(Edit),
     /// 改为以补充说明发送 · Send what it said as a supplement to the case, and give the edit itself up
     Note(Edit),
+    /// 原样重新上传 · Send it again as it was
+    Redo(Edit),
+    /// 更正后上传 · Send it with other values
+    Correct(Box<Correct>),
+}
+
+/// `refused correct`: the form's values. What is not given of an action, a visit or an ID number is as it was typed.
+#[derive(Debug, Args)]
+pub struct Correct {
+    #[command(flatten)]
+    pub edit: Edit,
+    #[command(flatten)]
+    pub fields: ActionFields,
+    /// 户或人员的字段，可重复 · A field of the household, may be repeated
+    #[arg(long, value_name = "FIELD=VALUE")]
+    pub set: Vec<String>,
+    /// 人员：其后的 --set 都是此人的 · The fields are this person's
+    #[arg(long, value_name = "PERSON")]
+    pub of: Option<PersonId>,
+    /// 走访诉求 · What they need, of a visit
+    #[arg(long)]
+    pub needs: Option<String>,
+    /// 走访结果 · How a visit went: met, absent, refused, moved
+    #[arg(long)]
+    pub went: Option<VisitResult>,
+    /// 证件号码 · The ID number
+    #[arg(long, value_name = "NUMBER")]
+    pub id_number: Option<String>,
 }
 
 /// An edit.

@@ -95,6 +95,7 @@ impl App {
         if let Some(progress) = &detail.progress {
             text.push(crate::output::pretty(progress));
         }
+        text.extend(self.undecided_text(&detail.edits));
         if !detail.possible.is_empty() {
             let kinds = detail.possible.iter().map(|kind| format!("{kind}({})", self.out.word(words::action(*kind)))).collect::<Vec<_>>().join(" ");
             text.push(self.out.say(format_args!("下一步可做：{kinds}"), format_args!("Possible next: {kinds}")));
@@ -189,7 +190,7 @@ const fn flag(field: Field) -> &'static str {
 }
 
 impl ActionFields {
-    fn into_fields(self) -> Result<Fields, Failure> {
+    pub fn into_fields(self) -> Result<Fields, Failure> {
         let base: Fields = match &self.fields {
             Some(json) => serde_json::from_str(json).map_err(|error| Failure::usage(format_args!("--fields: {error}")))?,
             None => Fields::default(),

@@ -20,6 +20,11 @@ impl App {
             write(&path.with_added_extension("json"), format!("{}\n", pretty(&detail)).as_bytes())?;
             count += 1;
         }
+        // What its author has to decide about is in no record, and its record may have left.
+        let refused = self.device.refused()?;
+        if !refused.is_empty() {
+            write(&args.dir.join("refused.json"), format!("{}\n", pretty(&refused)).as_bytes())?;
+        }
         let dir = args.dir.display();
         self.out.result(&serde_json::json!({ "records": count }), || {
             self.out.say(format_args!("已导出 {count} 条记录到 {dir}"), format_args!("Exported {count} records to {dir}"))

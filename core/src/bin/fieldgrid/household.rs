@@ -126,6 +126,7 @@ impl App {
         if !detail.visits.is_empty() {
             text.push(table(&self.visit_lines(&detail.visits)));
         }
+        text.extend(self.undecided_text(&detail.edits));
         text.join("\n\n")
     }
 
@@ -135,6 +136,11 @@ impl App {
             [grid] if grid.level() == Level::Grid => Some(*grid),
             _ => None,
         }
+    }
+
+    /// Fields of a person, or of the household.
+    pub fn fields_of(&self, person: bool, set: &[String]) -> Result<Fields, Failure> {
+        self.fields(set, if person { person_names } else { household_names })
     }
 
     fn fields(&self, set: &[String], known: fn(&str) -> bool) -> Result<Fields, Failure> {

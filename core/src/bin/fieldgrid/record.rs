@@ -3,9 +3,8 @@
 use std::collections::BTreeSet;
 
 use fieldgrid_core::device::Detail;
-use fieldgrid_core::device::store::{Delivery, DeliveryState, EditRow, Hit, PageRequest, VisitRow};
+use fieldgrid_core::device::store::{Delivery, DeliveryState, EditRow, Hit, PageRequest, Typed, VisitRow};
 use fieldgrid_core::domain::id::DocId;
-use fieldgrid_core::domain::words;
 
 use crate::args::{Named, Search};
 use crate::output::{Out, table};
@@ -18,7 +17,15 @@ const SHORTEST: usize = 4;
 impl App {
     pub fn show(&self, args: &Named) -> Result<(), Failure> {
         let doc = self.find(&args.record)?;
-        let detail = self.device.detail(doc)?.ok_or_else(|| self.no_such(&args.record))?;
+        let Some(detail) = self.device.detail(doc)? else {
+            // Of a record that left, what its author has to decide about is here still.
+            let edits = self.device.edits(doc)?;
+            if edits.is_empty() {
+                return Err(self.no_such(&args.record));
+            }
+            self.out.result(&serde_json::json!({ "doc": doc, "edits": edits }), || self.lines(self.edit_lines(&edits)));
+            return Ok(());
+        };
         self.out.result(&detail, || match &detail {
             Detail::Case(case) => self.case_text(case),
             Detail::Household(household) => self.household_text(household),
@@ -89,15 +96,36 @@ impl App {
 
     pub fn edit_lines(&self, edits: &[EditRow]) -> Vec<Vec<String>> {
         let line = |edit: &EditRow| {
-            let kinds = edit.kinds.iter().map(|kind| self.out.word(words::action(*kind))).collect::<Vec<_>>().join(" ");
+            let name = edit.typed.as_ref().map(|typed| self.out.word(typed.name()).to_owned()).unwrap_or_default();
             let record = edit.doc.map(short).unwrap_or_default();
-            vec![Moment(edit.made_ms).to_string(), kinds, self.delivery(&edit.delivery), record, edit.edit.to_string()]
+            let mut delivery = self.delivery(&edit.delivery);
+            if edit.backed_up {
+                delivery = self.out.say(format_args!("{delivery}，已备份"), format_args!("{delivery}, backed up"));
+            }
+            let values = edit.typed.as_ref().map(Typed::values).unwrap_or_default();
+            let said = values.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(" · ");
+            vec![Moment(edit.made_ms).to_string(), name, delivery, record, edit.edit.to_string(), said, self.remedies(edit)]
         };
         edits.iter().map(line).collect()
     }
 
+    /// What was typed on a record and is not in it.
+    pub fn undecided_text(&self, edits: &[EditRow]) -> Option<String> {
+        let open: Vec<EditRow> = edits.iter().filter(|edit| !edit.remedies.is_empty()).cloned().collect();
+        let title = self.out.say("未被接收的内容：", "Not let in:");
+        (!open.is_empty()).then(|| format!("{title}\n{}", table(&self.edit_lines(&open))))
+    }
+
     pub fn visit_lines(&self, visits: &[VisitRow]) -> Vec<Vec<String>> {
-        let line = |visit: &VisitRow| vec![Moment(visit.wall_ms).to_string(), visit.kind.to_string(), visit.result.to_string(), self.delivery(&visit.delivery)];
+        let line = |visit: &VisitRow| {
+            vec![
+                Moment(visit.wall_ms).to_string(),
+                visit.kind.to_string(),
+                visit.result.to_string(),
+                visit.needs.clone().unwrap_or_default(),
+                self.delivery(&visit.delivery),
+            ]
+        };
         visits.iter().map(line).collect()
     }
 }
@@ -113,6 +141,7 @@ fn delivery_text(out: Out, delivery: &Delivery) -> String {
         DeliveryState::Waiting => out.say("中心等待前文", "the centre waits for what it builds on"),
         DeliveryState::Quarantined => out.say("中心暂存待审", "set aside at the centre"),
         DeliveryState::Discarded => out.say("已放弃", "given up"),
+        DeliveryState::Replaced => out.say("已由后一次代替", "done again"),
     };
     match delivery.reason {
         Some(reason) => {

@@ -4,7 +4,7 @@
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::document::Document;
-use super::meta::{self, Identity, Renew};
+use super::meta::{self, Renew};
 use super::observe::Touched;
 use super::own::{self, OwnRow, Standing};
 use super::typed::Correction;
@@ -92,7 +92,6 @@ fn again(
     correction: Option<Correction>,
     touched: &mut Touched,
 ) -> Result<Saved, SaveError> {
-    let identity = context.identity.as_ref().ok_or(SaveError::NotEnrolled)?;
     let row = find(db, doc, edit, REPEATABLE)?;
     if let Some(fact) = row.fact {
         return state_again(db, store, context, (doc, fact), row, correction, touched);
@@ -111,7 +110,7 @@ fn again(
     let wanted = match wanted {
         // Of a record that is not here, what the author had seen then is all that is known.
         Command::Act(actions) if document.is_none() && !opens(&actions) => Command::Act(actions),
-        Command::Act(actions) => Command::Act(authored(db, store, context, identity, doc, actions, bare, touched)?),
+        Command::Act(actions) => Command::Act(authored(db, store, context, doc, actions, bare, touched)?),
         edits @ Command::EditHousehold(_) => edits,
     };
     if document.is_none() && matches!(wanted, Command::EditHousehold(_)) && !creates(&wanted) {
@@ -132,12 +131,12 @@ fn authored(
     db: &Connection,
     store: &Store,
     context: &Context,
-    identity: &Identity,
     doc: DocId,
     actions: Vec<Action>,
     bare: bool,
     touched: &mut Touched,
 ) -> Result<Vec<Action>, SaveError> {
+    let identity = context.identity.as_ref().ok_or(SaveError::NotEnrolled)?;
     if bare && opens(&actions) {
         let (draft, stamp) = (Case::draft(doc), store.inner.env.stamp());
         let compose = |action: Action| case::compose(&draft, identity.grant.author(), stamp, action.kind, action.fields, RULES).action;
