@@ -65,7 +65,7 @@ mirror! {
         DenyReopen ResolveFlag Edit Unmerge MergeIn VerifyPass Close Reject Withdraw Merge Void
     }
     /// Where work is, told from receipts only.
-    DeliveryState = CoreDeliveryState { Theirs OnPhone Received Again Refused Decide Waiting Quarantined Discarded }
+    DeliveryState = CoreDeliveryState { Theirs OnPhone Received Again Refused Decide Waiting Quarantined Discarded Replaced }
     /// How a visit went.
     VisitResult = CoreVisitResult { Met Absent Refused Moved }
     /// Why a visit was made.

@@ -40,8 +40,8 @@ pub use form::{Detail, DeviceStatus, Enrolment, NewHousehold};
 use enrol::EnrolError;
 use runner::{Pace, Runner};
 use store::{
-    CaseDetail, CaseFilter, CaseRow, CompareError, Compared, Correction, DeliveryState, EditRow, Form, Hit, HouseholdDetail, HouseholdFilter, HouseholdRow, Identity,
-    Names, OpenError, OpenOptions, Page, PageRequest, SaveError, Saved, SplitView, Status, Store, StoreError, Topic, VisitRow, Watch,
+    CaseDetail, CaseFilter, CaseRow, CompareError, Compared, Correction, DeliveryState, EditRow, Form, Hit, HouseholdDetail, HouseholdFilter, HouseholdRow,
+    Identity, Names, OpenError, OpenOptions, Page, PageRequest, SaveError, Saved, SplitView, Status, Store, StoreError, Topic, VisitRow, Watch,
 };
 use transport::{Connect, HttpConnect};
 

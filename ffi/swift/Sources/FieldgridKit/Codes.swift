@@ -27,6 +27,9 @@ public enum DeliveryState: String, CaseIterable, Hashable, Sendable {
     /// Given up by the person.
     case discarded
 
+    /// Sent again: a later edit stands for it. Only a history shows it.
+    case replaced
+
     /// Of a newer version than this app.
     case other
 }

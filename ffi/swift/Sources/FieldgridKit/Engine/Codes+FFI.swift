@@ -180,6 +180,7 @@ extension DeliveryState {
         case .waiting: .waiting
         case .quarantined: .quarantined
         case .discarded: .discarded
+        case .replaced: .replaced
         case .other: .other
         }
     }

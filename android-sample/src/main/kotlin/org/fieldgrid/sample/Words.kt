@@ -58,7 +58,7 @@ class Say(private val context: Context, private val times: Times) {
         DeliveryState.DECIDE -> Mark(R.drawable.ic_question, context.getString(R.string.decide), R.color.bad)
         DeliveryState.WAITING -> Mark(R.drawable.ic_waiting, context.getString(R.string.waiting), R.color.warn)
         DeliveryState.QUARANTINED -> Mark(R.drawable.ic_waiting, context.getString(R.string.quarantined), R.color.warn)
-        DeliveryState.DISCARDED -> Mark(R.drawable.ic_no_effect, context.getString(R.string.discarded))
+        DeliveryState.DISCARDED, DeliveryState.REPLACED -> Mark(R.drawable.ic_no_effect, context.getString(R.string.discarded))
         DeliveryState.OTHER -> Mark(R.drawable.ic_question, context.getString(R.string.newer))
     }
 

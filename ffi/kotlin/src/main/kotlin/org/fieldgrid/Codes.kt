@@ -37,6 +37,9 @@ enum class DeliveryState {
     /** Given up by the person. */
     DISCARDED,
 
+    /** Sent again: a later edit stands for it. Only a history shows it. */
+    REPLACED,
+
     /** Of a newer version than this app. */
     OTHER,
 }
