@@ -1,6 +1,6 @@
 //! Codes and what they are called.
 
-use fieldgrid_core::device::store::DeliveryState as CoreDeliveryState;
+use fieldgrid_core::device::store::{DeliveryState as CoreDeliveryState, Remedy as CoreRemedy};
 use fieldgrid_core::device::sync::WaitReason as CoreWaitReason;
 use fieldgrid_core::domain::action::{ActionKind as CoreActionKind, Severity as CoreSeverity};
 use fieldgrid_core::domain::case::State as CoreState;
@@ -66,6 +66,8 @@ mirror! {
     }
     /// Where work is, told from receipts only.
     DeliveryState = CoreDeliveryState { Theirs OnPhone Received Again Refused Decide Waiting Quarantined Discarded Replaced }
+    /// What an author can do about own work that is not let in at the centre.
+    Remedy = CoreRemedy { Redo Correct Note Discard }
     /// How a visit went.
     VisitResult = CoreVisitResult { Met Absent Refused Moved }
     /// Why a visit was made.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use fieldgrid_core::device::store::{CompareError, OpenOptions, PageRequest, SaveError};
+use fieldgrid_core::device::store::{CompareError, Correction, OpenOptions, PageRequest, SaveError};
 use fieldgrid_core::device::transport::HttpConnect;
 use fieldgrid_core::device::{Device as Engine, DeviceOptions, NewHousehold};
 use fieldgrid_core::domain::household::HouseholdEdit;
@@ -20,6 +20,8 @@ use crate::error::FieldgridError;
 use crate::filter::{CaseFilter, HouseholdFilter};
 use crate::record::{CasePage, HitPage, HouseholdPage, PageToken, RefusedEdit, VisitPage};
 use crate::screen::{CaseScreen, Compared, DeviceStatus, HouseholdScreen, Names, SyncResult};
+use crate::record::{CasePage, EditPage, HitPage, HouseholdPage, PageToken, RefusedEdit, VisitPage};
+use crate::screen::{CaseScreen, DeviceStatus, HouseholdScreen, Names, SyncResult};
 use crate::watch::{CaseWatch, CasesWatch, DeviceWatch, HouseholdWatch, HouseholdsWatch, RefusedWatch, VisitsWatch};
 use crate::{blocking, closing, spawned};
 
@@ -314,6 +316,60 @@ impl Device {
         self.work(move |engine| Ok(engine.send_as_note(case, edit).map(|_| ())?)).await
     }
 
+    /// Sends own work that is not with the centre, or is kept aside there, again as it was.
+    ///
+    /// # Errors
+    /// When there is no such work, or it is on its way or received; otherwise as the call that saved it first.
+    pub async fn redo(&self, record: String, edit: String) -> Result<()> {
+        let (record, edit) = (id(&record)?, id(&edit)?);
+        self.work(move |engine| Ok(engine.redo(record, edit).map(|_| ())?)).await
+    }
+
+    /// Sends an action on a case with other values: all that it says.
+    ///
+    /// # Errors
+    /// As [`Device::redo`].
+    pub async fn correct_action(&self, record: String, edit: String, fields: ActionFields) -> Result<()> {
+        self.correct(record, edit, Correction::Fields(Box::new(fields.try_into()?))).await
+    }
+
+    /// Sends a household's edit with other values: all that it sets, of the household and of its persons by id.
+    ///
+    /// # Errors
+    /// As [`Device::redo`].
+    pub async fn correct_household(&self, record: String, edit: String, fields: FieldEdit, persons: HashMap<String, FieldEdit>) -> Result<()> {
+        let mut edits: Vec<HouseholdEdit> = fields.into_fields().into_iter().map(|(name, value)| HouseholdEdit::Set(name, value)).collect();
+        for (person, fields) in persons {
+            let person = id(&person)?;
+            edits.extend(fields.into_fields().into_iter().map(|(name, value)| HouseholdEdit::SetPerson(person, name, value)));
+        }
+        self.correct(record, edit, Correction::Household(edits)).await
+    }
+
+    /// Sends a visit with other values; when it was stays.
+    ///
+    /// # Errors
+    /// As [`Device::redo`].
+    pub async fn correct_visit(&self, record: String, edit: String, visit: Visit) -> Result<()> {
+        self.correct(record, edit, Correction::Visit(visit.try_into()?)).await
+    }
+
+    /// Sends another ID number in place of one.
+    ///
+    /// # Errors
+    /// As [`Device::redo`].
+    pub async fn correct_id_number(&self, record: String, edit: String, value: String) -> Result<()> {
+        self.correct(record, edit, Correction::IdNumber(value)).await
+    }
+
+    /// Everything that was typed on this phone, newest first: what it said, where it is, and what can still be done about it.
+    ///
+    /// # Errors
+    /// Storage.
+    pub async fn history(&self, limit: u32, after: Option<PageToken>) -> Result<EditPage> {
+        self.work(move |engine| Ok(engine.history(page(limit, after))?.into())).await
+    }
+
     /// Names for codes and ids.
     ///
     /// # Errors
@@ -443,6 +499,11 @@ impl Device {
 }
 
 impl Device {
+    async fn correct(&self, record: String, edit: String, correction: Correction) -> Result<()> {
+        let (record, edit) = (id(&record)?, id(&edit)?);
+        self.work(move |engine| Ok(engine.correct(record, edit, correction).map(|_| ())?)).await
+    }
+
     fn engine(&self) -> Result<Engine> {
         self.engine.read().unwrap_or_else(PoisonError::into_inner).clone().ok_or_else(FieldgridError::stopped)
     }

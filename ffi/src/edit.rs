@@ -246,6 +246,18 @@ impl FieldEdit {
         let tags = self.tags.into_iter().map(|(tag, set)| (format!("{TAG_PREFIX}{tag}"), Value::Bool(set)));
         values.chain(tags).collect()
     }
+
+    pub(crate) fn extend(&mut self, fields: impl IntoIterator<Item = (String, Value)>) {
+        for (name, value) in fields {
+            match (name.strip_prefix(TAG_PREFIX), value) {
+                (Some(tag), Value::Bool(set)) => drop(self.tags.insert(tag.to_owned(), set)),
+                (_, Value::Null) => drop(self.values.insert(name, None)),
+                (_, Value::Bool(yes)) => drop(self.values.insert(name, Some(yes.to_string()))),
+                (_, Value::Int(number)) => drop(self.values.insert(name, Some(number.to_string()))),
+                (_, Value::Text(text)) => drop(self.values.insert(name, Some(text))),
+            }
+        }
+    }
 }
 
 /// A visit as its form gives it.
@@ -278,11 +290,18 @@ impl TryFrom<Visit> for fact::Visit {
     }
 }
 
+impl From<fact::Visit> for Visit {
+    fn from(visit: fact::Visit) -> Self {
+        let fact::Visit { kind, result, persons, needs, next_due_ms, cases } = visit;
+        Self { kind: kind.into(), result: result.into(), persons: texts(&persons), needs, next_due_ms, cases: texts(&cases) }
+    }
+}
+
 fn ids<T: FromStr>(field: &str, texts: Vec<String>) -> Result<Vec<T>, FieldgridError> {
     texts.iter().map(|text| id(field, text)).collect()
 }
 
-fn texts(ids: &[impl ToString]) -> Vec<String> {
+pub(crate) fn texts(ids: &[impl ToString]) -> Vec<String> {
     ids.iter().map(ToString::to_string).collect()
 }
 

@@ -1,8 +1,12 @@
 //! Rows of lists.
 
-use fieldgrid_core::device::store;
+use std::collections::HashMap;
 
-use crate::code::{ActionKind, CaseState, DeliveryState, Severity, VisitKind, VisitResult, Words};
+use fieldgrid_core::device::store::{self, Typed};
+use fieldgrid_core::domain::household::HouseholdEdit;
+
+use crate::code::{ActionKind, CaseState, DeliveryState, Remedy, Severity, VisitKind, VisitResult, Words};
+use crate::edit::{ActionFields, FieldEdit, Visit, texts};
 
 /// Where work is, told from receipts only, with what is known of it.
 #[derive(Debug, Clone, PartialEq, Eq, uniffi::Record)]
@@ -73,6 +77,22 @@ pages! {
     VisitPage(store::VisitRow) of VisitRow;
     /// Some of what a search found.
     HitPage(store::Hit) of Hit;
+}
+
+/// Some of what was typed on this phone.
+#[derive(Debug, Clone, PartialEq, uniffi::Record)]
+pub struct EditPage {
+    /// The edits, newest first.
+    pub rows: Vec<RefusedEdit>,
+    /// Where the next page begins; none at the end.
+    #[uniffi(default = None)]
+    pub next: Option<PageToken>,
+}
+
+impl From<store::Page<store::EditRow>> for EditPage {
+    fn from(page: store::Page<store::EditRow>) -> Self {
+        Self { rows: page.rows.into_iter().map(Into::into).collect(), next: page.next.map(Into::into) }
+    }
 }
 
 /// A case in a list.
@@ -203,6 +223,15 @@ pub struct VisitRow {
     pub next_due_ms: Option<i64>,
     /// Where it is.
     pub delivery: Delivery,
+    /// What they need.
+    #[uniffi(default = None)]
+    pub needs: Option<String>,
+    /// Who was met, by id.
+    #[uniffi(default)]
+    pub persons: Vec<String>,
+    /// Cases raised during it, by id.
+    #[uniffi(default)]
+    pub cases: Vec<String>,
 }
 
 impl From<store::VisitRow> for VisitRow {
@@ -215,12 +244,15 @@ impl From<store::VisitRow> for VisitRow {
             visited_ms: row.wall_ms,
             next_due_ms: row.next_due_ms,
             delivery: row.delivery.into(),
+            needs: row.needs,
+            persons: texts(&row.persons),
+            cases: texts(&row.cases),
         }
     }
 }
 
-/// An own edit that waits for a person's decision.
-#[derive(Debug, Clone, PartialEq, Eq, uniffi::Record)]
+/// An own edit: one that waits for a person's decision, or any in a history.
+#[derive(Debug, Clone, PartialEq, uniffi::Record)]
 pub struct RefusedEdit {
     /// The edit.
     pub id: String,
@@ -236,11 +268,27 @@ pub struct RefusedEdit {
     pub actions: Vec<ActionKind>,
     /// Whether it can go to the centre as a note instead.
     pub may_be_note: bool,
+    /// What it is called.
+    pub name: Option<Words>,
+    /// What an action on a case said.
+    pub fields: Option<ActionFields>,
+    /// What was set of a household; none when it was not about one.
+    pub household: Option<FieldEdit>,
+    /// What was set of its persons, by id.
+    pub persons: HashMap<String, FieldEdit>,
+    /// What a visit said.
+    pub visit: Option<Visit>,
+    /// An ID number, masked.
+    pub id_number: Option<String>,
+    /// The centre has said that a verified backup covers it.
+    pub backed_up: bool,
+    /// What its author can still do about it.
+    pub remedies: Vec<Remedy>,
 }
 
 impl From<store::EditRow> for RefusedEdit {
     fn from(row: store::EditRow) -> Self {
-        Self {
+        let mut edit = Self {
             may_be_note: row.may_be_note(),
             id: row.edit.to_string(),
             record: row.doc.map(|doc| doc.to_string()),
@@ -248,6 +296,37 @@ impl From<store::EditRow> for RefusedEdit {
             made_ms: row.made_ms,
             delivery: row.delivery.into(),
             actions: row.kinds.into_iter().map(ActionKind::from).collect(),
+            name: row.typed.as_ref().map(|typed| Words::from(typed.name())),
+            fields: None,
+            household: None,
+            persons: HashMap::new(),
+            visit: None,
+            id_number: None,
+            backed_up: row.backed_up,
+            remedies: row.remedies.into_iter().map(Remedy::from).collect(),
+        };
+        match row.typed {
+            Some(Typed::Actions { actions }) => edit.fields = actions.into_iter().next().map(|action| action.fields.into()),
+            Some(Typed::Household { edits }) => edit.says(edits),
+            Some(Typed::Visit { visit }) => edit.visit = Some(visit.into()),
+            Some(Typed::IdNumber { masked }) => edit.id_number = Some(masked),
+            None => {}
         }
+        edit
+    }
+}
+
+impl RefusedEdit {
+    fn says(&mut self, edits: Vec<HouseholdEdit>) {
+        let mut household = FieldEdit::default();
+        for edit in edits {
+            match edit {
+                HouseholdEdit::Create(fields) => household.extend(fields),
+                HouseholdEdit::Set(name, value) => household.extend([(name, value)]),
+                HouseholdEdit::AddPerson(person, fields) => self.persons.entry(person.to_string()).or_default().extend(fields),
+                HouseholdEdit::SetPerson(person, name, value) => self.persons.entry(person.to_string()).or_default().extend([(name, value)]),
+            }
+        }
+        self.household = Some(household);
     }
 }

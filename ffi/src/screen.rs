@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use fieldgrid_core::device;
-use fieldgrid_core::device::store::{self, Lease};
+use fieldgrid_core::device::store::{self, Lease, Unsent};
 use fieldgrid_core::device::sync::{SyncSummary, Wait, WaitReason as CoreWaitReason};
 use fieldgrid_core::domain::action::Fields;
 use fieldgrid_core::domain::case::{self, AssignmentStatus, Effect, kinds};
@@ -292,7 +292,7 @@ pub struct Alternative {
 }
 
 /// A household on its screen.
-#[derive(Debug, Clone, PartialEq, Eq, uniffi::Record)]
+#[derive(Debug, Clone, PartialEq, uniffi::Record)]
 pub struct HouseholdScreen {
     /// As in lists.
     pub row: HouseholdRow,
@@ -391,12 +391,20 @@ pub struct SyncResult {
     pub sent_bytes: u64,
     /// Bytes received.
     pub received_bytes: u64,
+    /// Own edits that the centre does not have. Only where there are none was everything exchanged.
+    pub unsent: u32,
+    /// Why; none when there are none.
+    pub why_unsent: Option<Words>,
+    /// Own edits that the centre has and keeps aside.
+    pub aside: u32,
 }
 
 impl From<SyncSummary> for SyncResult {
     fn from(summary: SyncSummary) -> Self {
-        let SyncSummary { sent_bytes, received_bytes, entries, refused, wait, .. } = summary;
-        Self { wait: wait.map(SyncWait::from), entries, refused, sent_bytes, received_bytes }
+        let SyncSummary { sent_bytes, received_bytes, entries, refused, wait, unsent, .. } = summary;
+        let Unsent { count, why, aside } = unsent;
+        let why_unsent = why.map(|why| why.words().into());
+        Self { wait: wait.map(SyncWait::from), entries, refused, sent_bytes, received_bytes, unsent: count, why_unsent, aside }
     }
 }
 

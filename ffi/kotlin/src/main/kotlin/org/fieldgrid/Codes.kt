@@ -44,6 +44,24 @@ enum class DeliveryState {
     OTHER,
 }
 
+/** What an author can do about own work that is not let in at the centre. */
+enum class Remedy {
+    /** Send it again as it was: [Fieldgrid.redo]. */
+    REDO,
+
+    /** Send it with other values: [Fieldgrid.correct]. */
+    CORRECT,
+
+    /** Send what it said as a note: [Fieldgrid.sendAsNote]. */
+    NOTE,
+
+    /** Give it up: [Fieldgrid.discard]. Nobody else does. */
+    DISCARD,
+
+    /** Of a newer version than this app. */
+    OTHER,
+}
+
 /** How a visit went. */
 enum class VisitResult {
     /** 见面. */

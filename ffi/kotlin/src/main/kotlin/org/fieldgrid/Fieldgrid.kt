@@ -133,6 +133,24 @@ interface Fieldgrid : AutoCloseable {
     /** Sends what a refused edit of a case said as a note, where [RefusedEdit.mayBeNote]. */
     suspend fun sendAsNote(case: String, edit: String)
 
+    /** Sends own work again as it was, where [RefusedEdit.remedies] has [Remedy.REDO]. Should the centre have it after all, it is there once. */
+    suspend fun redo(record: String, edit: String)
+
+    /** Sends an action on a case with other values: all that it says. */
+    suspend fun correct(record: String, edit: String, fields: ActionFields)
+
+    /** Sends a household's edit with other values: all that it sets, of the household and of its persons by id. */
+    suspend fun correct(record: String, edit: String, fields: FieldEdit, persons: Map<String, FieldEdit> = emptyMap())
+
+    /** Sends a visit with other values; when it was stays. */
+    suspend fun correct(record: String, edit: String, visit: Visit)
+
+    /** Sends another ID number in place of one. */
+    suspend fun correctIdNumber(record: String, edit: String, value: String)
+
+    /** Everything that was typed on this phone, newest first: what it said, where it is, and what can still be done about it. */
+    suspend fun history(limit: Int = PAGE, after: PageToken? = null): Page<RefusedEdit>
+
     /** Names of areas, organisations and people, for pickers. Screens have theirs already. */
     suspend fun names(): Names
 

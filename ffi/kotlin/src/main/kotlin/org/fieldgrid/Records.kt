@@ -89,6 +89,9 @@ data class HouseholdRow(
  * @property visitedMs When, by the visitor's clock, milliseconds since 1970.
  * @property nextDueMs When the next is due, milliseconds since 1970.
  * @property delivery Where it is.
+ * @property needs What they need.
+ * @property persons Who was met, by id.
+ * @property cases Cases raised during it, by id.
  */
 data class VisitRow(
     val id: String,
@@ -98,10 +101,13 @@ data class VisitRow(
     val visitedMs: Long = 0,
     val nextDueMs: Long? = null,
     val delivery: Delivery = Delivery(DeliveryState.THEIRS),
+    val needs: String? = null,
+    val persons: List<String> = emptyList(),
+    val cases: List<String> = emptyList(),
 )
 
 /**
- * An own edit that waits for a person's decision.
+ * An own edit: one that waits for a person's decision, or any of [Fieldgrid.history].
  *
  * @property id The edit.
  * @property record The record it is about.
@@ -110,6 +116,14 @@ data class VisitRow(
  * @property delivery Where it is, with the centre's reason.
  * @property actions What it did, when it was on a case; empty for a household or a visit.
  * @property mayBeNote Whether [Fieldgrid.sendAsNote] can send it.
+ * @property name What it is called.
+ * @property fields What an action on a case said.
+ * @property household What was set of a household; `null` when it was not about one.
+ * @property persons What was set of its persons, by id.
+ * @property visit What a visit said.
+ * @property idNumber An ID number, masked.
+ * @property backedUp The centre has said that a verified backup covers it.
+ * @property remedies What its author can still do about it.
  */
 data class RefusedEdit(
     val id: String,
@@ -119,6 +133,14 @@ data class RefusedEdit(
     val delivery: Delivery = Delivery(DeliveryState.REFUSED),
     val actions: List<ActionKind> = emptyList(),
     val mayBeNote: Boolean = false,
+    val name: Words? = null,
+    val fields: ActionFields? = null,
+    val household: FieldEdit? = null,
+    val persons: Map<String, FieldEdit> = emptyMap(),
+    val visit: Visit? = null,
+    val idNumber: String? = null,
+    val backedUp: Boolean = false,
+    val remedies: List<Remedy> = emptyList(),
 )
 
 /**
@@ -312,6 +334,9 @@ data class SyncWait(val reason: WaitReason, val words: Words, val ms: Long = 0)
  * What a sync came to.
  *
  * @property wait Why it ended before everything was exchanged; `null` when it is done.
+ * @property unsent Own edits that the centre does not have. Only where there are none was everything exchanged.
+ * @property whyUnsent Why; `null` when there are none.
+ * @property aside Own edits that the centre has and keeps aside.
  * @property entries Entries that came, of others and of the centre.
  * @property refused Own items that were refused.
  * @property sentBytes Bytes sent.
@@ -323,6 +348,9 @@ data class SyncResult(
     val refused: Long = 0,
     val sentBytes: Long = 0,
     val receivedBytes: Long = 0,
+    val unsent: Int = 0,
+    val whyUnsent: Words? = null,
+    val aside: Int = 0,
 )
 
 /**

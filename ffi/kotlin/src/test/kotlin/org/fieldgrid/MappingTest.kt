@@ -19,6 +19,7 @@ class MappingTest {
         same(DeliveryState.entries, org.fieldgrid.ffi.DeliveryState.entries)
         same(FlagLevel.entries, org.fieldgrid.ffi.FlagLevel.entries)
         same(LogLevel.entries, org.fieldgrid.ffi.LogLevel.entries)
+        same(Remedy.entries, org.fieldgrid.ffi.Remedy.entries)
         same(RevealReason.entries, org.fieldgrid.ffi.RevealReason.entries)
         same(Role.entries, org.fieldgrid.ffi.Role.entries)
         same(Severity.entries, org.fieldgrid.ffi.Severity.entries)

@@ -72,6 +72,14 @@ internal class Engine private constructor(private val device: Device) : Fieldgri
     override suspend fun refused() = aside { device.refused().map { it.shown() } }
     override suspend fun discard(record: String, edit: String) = aside { device.discard(record, edit) }
     override suspend fun sendAsNote(case: String, edit: String) = aside { device.sendAsNote(case, edit) }
+    override suspend fun redo(record: String, edit: String) = aside { device.redo(record, edit) }
+    override suspend fun correct(record: String, edit: String, fields: ActionFields) = aside { device.correctAction(record, edit, fields.given()) }
+    override suspend fun correct(record: String, edit: String, fields: FieldEdit, persons: Map<String, FieldEdit>) =
+        aside { device.correctHousehold(record, edit, fields.given(), persons.mapValues { (_, set) -> set.given() }) }
+
+    override suspend fun correct(record: String, edit: String, visit: Visit) = aside { device.correctVisit(record, edit, visit.given()) }
+    override suspend fun correctIdNumber(record: String, edit: String, value: String) = aside { device.correctIdNumber(record, edit, value) }
+    override suspend fun history(limit: Int, after: PageToken?) = aside { device.history(limit.toUInt(), after?.given()).shown() }
     override suspend fun names() = aside { device.names().shown() }
     override suspend fun syncNow() = aside { device.syncNow().shown() }
     override suspend fun start() = aside { device.start() }

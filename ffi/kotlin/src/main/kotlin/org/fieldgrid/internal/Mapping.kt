@@ -14,6 +14,7 @@ internal fun org.fieldgrid.ffi.AssignmentState.shown() = AssignmentState.valueOf
 internal fun org.fieldgrid.ffi.CaseState.shown() = CaseState.valueOf(name)
 internal fun org.fieldgrid.ffi.FlagLevel.shown() = FlagLevel.valueOf(name)
 internal fun org.fieldgrid.ffi.DeliveryState.shown() = DeliveryState.valueOf(name)
+internal fun org.fieldgrid.ffi.Remedy.shown() = Remedy.valueOf(name)
 internal fun org.fieldgrid.ffi.Role.shown() = Role.valueOf(name)
 internal fun org.fieldgrid.ffi.Severity.shown() = Severity.valueOf(name)
 internal fun org.fieldgrid.ffi.VisitKind.shown() = VisitKind.valueOf(name)
@@ -79,6 +80,9 @@ internal fun org.fieldgrid.ffi.VisitRow.shown() = VisitRow(
     visitedMs = visitedMs,
     nextDueMs = nextDueMs,
     delivery = delivery.shown(),
+    needs = needs,
+    persons = persons,
+    cases = cases,
 )
 
 internal fun org.fieldgrid.ffi.RefusedEdit.shown() = RefusedEdit(
@@ -89,6 +93,14 @@ internal fun org.fieldgrid.ffi.RefusedEdit.shown() = RefusedEdit(
     delivery = delivery.shown(),
     actions = actions.map { it.shown() },
     mayBeNote = mayBeNote,
+    name = name?.shown(),
+    fields = fields?.shown(),
+    household = household?.shown(),
+    persons = persons.mapValues { (_, set) -> set.shown() },
+    visit = visit?.shown(),
+    idNumber = idNumber,
+    backedUp = backedUp,
+    remedies = remedies.map { it.shown() },
 )
 
 internal fun org.fieldgrid.ffi.Enrolment.shown() = Enrolment(
@@ -193,6 +205,9 @@ internal fun org.fieldgrid.ffi.SyncResult.shown() = SyncResult(
     refused = refused.toLong(),
     sentBytes = sentBytes.toLong(),
     receivedBytes = receivedBytes.toLong(),
+    unsent = unsent.toInt(),
+    whyUnsent = whyUnsent?.shown(),
+    aside = aside.toInt(),
 )
 
 internal fun org.fieldgrid.ffi.DeviceStatus.shown() = DeviceStatus(
@@ -302,6 +317,10 @@ internal fun FieldEdit.given() = org.fieldgrid.ffi.FieldEdit(values, tags)
 
 internal fun Visit.given() = org.fieldgrid.ffi.Visit(kind.given(), result.given(), persons, needs, nextDueMs, cases)
 
+internal fun org.fieldgrid.ffi.FieldEdit.shown() = FieldEdit(values, tags)
+
+internal fun org.fieldgrid.ffi.Visit.shown() = Visit(kind.shown(), result.shown(), persons, needs, nextDueMs, cases)
+
 internal fun PageToken.given() = org.fieldgrid.ffi.PageToken(key, n)
 
 internal fun org.fieldgrid.ffi.CasePage.shown() = Page(rows.map { it.shown() }, next?.shown())
@@ -309,6 +328,8 @@ internal fun org.fieldgrid.ffi.CasePage.shown() = Page(rows.map { it.shown() }, 
 internal fun org.fieldgrid.ffi.HouseholdPage.shown() = Page(rows.map { it.shown() }, next?.shown())
 
 internal fun org.fieldgrid.ffi.VisitPage.shown() = Page(rows.map { it.shown() }, next?.shown())
+
+internal fun org.fieldgrid.ffi.EditPage.shown() = Page(rows.map { it.shown() }, next?.shown())
 
 internal fun org.fieldgrid.ffi.HitPage.shown() = Page(rows.map { it.shown() }, next?.shown())
 
