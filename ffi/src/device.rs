@@ -321,7 +321,7 @@ impl Device {
     /// # Errors
     /// When there is no such work, or it is on its way or received; otherwise as the call that saved it first.
     pub async fn redo(&self, record: String, edit: String) -> Result<()> {
-        let (record, edit) = (id(&record)?, id(&edit)?);
+        let (record, edit) = (id("record", &record)?, id("edit", &edit)?);
         self.work(move |engine| Ok(engine.redo(record, edit).map(|_| ())?)).await
     }
 
@@ -340,7 +340,7 @@ impl Device {
     pub async fn correct_household(&self, record: String, edit: String, fields: FieldEdit, persons: HashMap<String, FieldEdit>) -> Result<()> {
         let mut edits: Vec<HouseholdEdit> = fields.into_fields().into_iter().map(|(name, value)| HouseholdEdit::Set(name, value)).collect();
         for (person, fields) in persons {
-            let person = id(&person)?;
+            let person = id("person", &person)?;
             edits.extend(fields.into_fields().into_iter().map(|(name, value)| HouseholdEdit::SetPerson(person, name, value)));
         }
         self.correct(record, edit, Correction::Household(edits)).await
@@ -500,7 +500,7 @@ impl Device {
 
 impl Device {
     async fn correct(&self, record: String, edit: String, correction: Correction) -> Result<()> {
-        let (record, edit) = (id(&record)?, id(&edit)?);
+        let (record, edit) = (id("record", &record)?, id("edit", &edit)?);
         self.work(move |engine| Ok(engine.correct(record, edit, correction).map(|_| ())?)).await
     }
 

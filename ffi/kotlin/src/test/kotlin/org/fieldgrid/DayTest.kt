@@ -175,6 +175,9 @@ class DayTest : Phones() {
                 val (withdrawal, note) = refused.partition { it.record == case }.let { it.first.single() to it.second.single() }
                 assertEquals(listOf(household, "民主街12号1单元301", false), listOf(note.record, note.title, note.mayBeNote))
                 assertEquals(listOf(listOf(ActionKind.WITHDRAW), true), listOf(withdrawal.actions, withdrawal.mayBeNote))
+                assertEquals(listOf(FieldEdit("note" to "有狗"), "已自行修好"), listOf(note.household, withdrawal.fields?.reason))
+                assertTrue(Remedy.REDO in note.remedies && Remedy.CORRECT in note.remedies)
+                assertEquals(setOf(note.id, withdrawal.id), copy.history(2).rows.map { it.id }.toSet())
                 assertEquals(DeliveryState.REFUSED, copy.case(case)?.row?.delivery?.state)
                 assertEquals(withdrawal.id, copy.case(case)?.refused?.single()?.id)
                 assertFailsWith<FieldgridException.ReportOnly> { copy.editHousehold(household, FieldEdit("note" to "再写")) }

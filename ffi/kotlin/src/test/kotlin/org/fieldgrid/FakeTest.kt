@@ -30,6 +30,26 @@ class FakeTest {
     }
 
     @Test
+    fun whatWasRefusedSaysWhatWasTypedAndIsSentAgainOrCorrected() = runBlocking {
+        val phone = FakeFieldgrid()
+        val home = phone.addHousehold(FieldEdit("address" to "民主街1号", "grid" to Town.GRID))
+        phone.syncNow()
+        phone.editHousehold(home, FieldEdit("note" to "有够"))
+        phone.refuseNext(Words("越界", "out of scope"), Words("越界", "out of scope"))
+        phone.syncNow()
+        val refused = phone.refused().single()
+        assertEquals(FieldEdit("note" to "有够"), refused.household)
+        assertTrue(Remedy.REDO in refused.remedies && Remedy.CORRECT in refused.remedies)
+        phone.redo(home, refused.id)
+        phone.syncNow()
+        phone.correct(home, phone.refused().single().id, FieldEdit("note" to "有狗"))
+        assertEquals(0, phone.syncNow().unsent)
+        assertTrue(phone.refused().isEmpty())
+        assertEquals("有狗", phone.household(home)?.fields?.get("note"))
+        assertEquals(listOf(DeliveryState.RECEIVED, DeliveryState.DISCARDED, DeliveryState.RECEIVED), phone.history().rows.map { it.delivery.state })
+    }
+
+    @Test
     fun whatIsRefusedStaysVisibleUntilItIsDecided() = runBlocking {
         val phone = FakeFieldgrid()
         val case = phone.report(ActionFields(title = "井盖破损"))

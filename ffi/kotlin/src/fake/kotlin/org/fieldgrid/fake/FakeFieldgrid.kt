@@ -28,6 +28,9 @@ class FakeFieldgrid(enrolled: Boolean = true, private val now: () -> Long = Syst
         /** Edits that the centre does not have: id, record, what they did. */
         val unsent: List<RefusedEdit> = emptyList(),
         val refused: List<RefusedEdit> = emptyList(),
+        /** Everything that was typed, oldest first, and what of it was given up. */
+        val typed: List<RefusedEdit> = emptyList(),
+        val discarded: Set<String> = emptySet(),
         val received: Int = 0,
         val contactMs: Long? = null,
         val wait: SyncWait? = null,
@@ -76,14 +79,14 @@ class FakeFieldgrid(enrolled: Boolean = true, private val now: () -> Long = Syst
     override suspend fun report(fields: ActionFields, form: UUID?): String = once(form, "report", fields) {
         val id = id()
         val row = CaseRow(id, CaseState.REPORTED, severity = fields.severity, category = fields.category, title = fields.title, address = fields.place?.address, grid = fields.grid, mine = true)
-        save(RefusedEdit(id(), id, fields.title ?: fields.place?.address, now(), ON_PHONE, listOf(ActionKind.REPORT))) {
+        save(RefusedEdit(id(), id, fields.title ?: fields.place?.address, now(), ON_PHONE, listOf(ActionKind.REPORT), fields = fields)) {
             it.copy(cases = it.cases + (id to CaseDetail(row, fields.text, fields.place, fields.occurredMs ?: now(), fields.source)))
         }
         id
     }
 
     override suspend fun act(case: String, kind: ActionKind, fields: ActionFields, form: UUID?): String = once(form, "act", case, kind, fields) {
-        val edit = RefusedEdit(id(), case, open().cases[case]?.row?.title, now(), ON_PHONE, listOf(kind), mayBeNote = true)
+        val edit = RefusedEdit(id(), case, open().cases[case]?.row?.title, now(), ON_PHONE, listOf(kind), mayBeNote = true, fields = fields)
         if (case !in world.value.cases) throw notFound()
         val said = listOfNotNull(fields.text, fields.measure, fields.reason, fields.observation, fields.reply).joinToString("\n").ifEmpty { null }
         save(edit) { world ->
@@ -103,24 +106,26 @@ class FakeFieldgrid(enrolled: Boolean = true, private val now: () -> Long = Syst
     override suspend fun addHousehold(fields: FieldEdit, persons: List<FieldEdit>, form: UUID?): String = once(form, "addHousehold", fields, persons) {
         val id = id()
         val household = HouseholdDetail(HouseholdRow(id), persons = persons.map { Person(id()).with(it) }).with(fields)
-        save(RefusedEdit(id(), id, household.row.address, now(), ON_PHONE)) { it.copy(households = it.households + (id to household)) }
+        save(RefusedEdit(id(), id, household.row.address, now(), ON_PHONE, household = fields)) { it.copy(households = it.households + (id to household)) }
         id
     }
 
     override suspend fun editHousehold(id: String, fields: FieldEdit, persons: Map<String, FieldEdit>, form: UUID?) = once(form, "editHousehold", id, fields, persons) {
-        edit(id) { household ->
+        edit(id, { it.copy(household = fields, persons = persons) }) { household ->
             household.copy(persons = household.persons.map { person -> persons[person.id]?.let { person.with(it) } ?: person }).with(fields)
         }
     }
 
     override suspend fun addPerson(household: String, fields: FieldEdit, form: UUID?): String = once(form, "addPerson", household, fields) {
         val person = Person(id()).with(fields)
-        edit(household) { it.copy(persons = it.persons + person).with(FieldEdit()) }
+        edit(household, { it.copy(household = FieldEdit(), persons = mapOf(person.id to fields)) }) { it.copy(persons = it.persons + person).with(FieldEdit()) }
         person.id
     }
 
     override suspend fun setIdNumber(household: String, person: String, value: String, form: UUID?) = once(form, "setIdNumber", household, person, value) {
-        edit(household) { it.copy(persons = it.persons.map { one -> if (one.id == person) one.copy(hasIdNumber = true) else one }) }
+        edit(household, { it.copy(persons = mapOf(person to FieldEdit()), idNumber = "*".repeat(value.length)) }) {
+            it.copy(persons = it.persons.map { one -> if (one.id == person) one.copy(hasIdNumber = true) else one })
+        }
         world.update { it.copy(idNumbers = it.idNumbers + (person to value)) }
     }
 
@@ -134,8 +139,8 @@ class FakeFieldgrid(enrolled: Boolean = true, private val now: () -> Long = Syst
     override fun observeVisits(household: String?, limit: Int, after: PageToken?) = watch { it.visits(household).page(limit, after) }
 
     override suspend fun visit(household: String, visit: Visit, form: UUID?): String = once(form, "visit", household, visit) {
-        val row = VisitRow(id(), household, visit.kind, visit.result, now(), visit.nextDueMs, ON_PHONE)
-        edit(household) { it.copy(visits = listOf(row) + it.visits) }
+        val row = VisitRow(id(), household, visit.kind, visit.result, now(), visit.nextDueMs, ON_PHONE, visit.needs, visit.persons, visit.cases)
+        edit(household, { it.copy(visit = visit) }) { it.copy(visits = listOf(row) + it.visits) }
         world.update { it.copy(visits = listOf(row) + it.visits) }
         row.id
     }
@@ -152,8 +157,52 @@ class FakeFieldgrid(enrolled: Boolean = true, private val now: () -> Long = Syst
 
     override suspend fun discard(record: String, edit: String) {
         open().refused.find { it.id == edit && it.record == record } ?: throw notFound()
-        world.update { world -> world.copy(refused = world.refused.filter { it.id != edit }).told() }
+        world.update { world -> world.copy(refused = world.refused.filter { it.id != edit }, discarded = world.discarded + edit).told() }
     }
+
+    override suspend fun redo(record: String, edit: String) {
+        val refused = refused(record, edit)
+        world.update { world ->
+            val again = refused.copy(delivery = ON_PHONE, remedies = emptyList())
+            world.copy(refused = world.refused.filter { it.id != edit }, unsent = world.unsent + again).told()
+        }
+    }
+
+    override suspend fun correct(record: String, edit: String, fields: ActionFields) {
+        val kind = refused(record, edit).actions.singleOrNull() ?: throw notFound()
+        if (kind == ActionKind.REPORT) return redo(record, edit)
+        discard(record, edit)
+        act(record, kind, fields)
+    }
+
+    override suspend fun correct(record: String, edit: String, fields: FieldEdit, persons: Map<String, FieldEdit>) {
+        if (refused(record, edit).household == null) throw notFound()
+        discard(record, edit)
+        editHousehold(record, fields, persons)
+    }
+
+    override suspend fun correct(record: String, edit: String, visit: Visit) {
+        if (refused(record, edit).visit == null) throw notFound()
+        discard(record, edit)
+        visit(record, visit)
+    }
+
+    override suspend fun correctIdNumber(record: String, edit: String, value: String) {
+        val person = refused(record, edit).persons.keys.singleOrNull() ?: throw notFound()
+        discard(record, edit)
+        setIdNumber(record, person, value)
+    }
+
+    override suspend fun history(limit: Int, after: PageToken?): Page<RefusedEdit> {
+        val world = open()
+        val rows = world.typed.asReversed().map { edit ->
+            (world.refused + world.unsent).find { it.id == edit.id }
+                ?: edit.copy(delivery = if (edit.id in world.discarded) Delivery(DeliveryState.DISCARDED) else Delivery(DeliveryState.RECEIVED, receivedMs = world.contactMs))
+        }
+        return rows.page(limit, after)
+    }
+
+    private fun refused(record: String, edit: String) = open().refused.find { it.id == edit && it.record == record } ?: throw notFound()
 
     override suspend fun sendAsNote(case: String, edit: String) {
         val refused = open().refused.find { it.id == edit && it.record == case && it.mayBeNote } ?: throw notFound()
@@ -168,11 +217,11 @@ class FakeFieldgrid(enrolled: Boolean = true, private val now: () -> Long = Syst
         if (open().enrolment == null) return SyncResult(SyncWait(WaitReason.NOT_ENROLLED, Words("本机尚未入网", "This phone is not enrolled")))
         if (!online) {
             world.update { it.copy(wait = OFFLINE) }
-            return SyncResult(OFFLINE)
+            return SyncResult(OFFLINE, unsent = world.value.unsent.size)
         }
         val sent = world.value.unsent
         val judged = synchronized(refusals) { sent.map { it to refusals.removeFirstOrNull() } }
-        val refused = judged.mapNotNull { (edit, why) -> why?.let { edit.copy(delivery = Delivery(DeliveryState.REFUSED, it)) } }
+        val refused = judged.mapNotNull { (edit, why) -> why?.let { edit.copy(delivery = Delivery(DeliveryState.REFUSED, it), remedies = edit.remediesOnceRefused()) } }
         world.update { world ->
             val left = world.unsent.filter { edit -> sent.none { it.id == edit.id } }
             world.copy(unsent = left, refused = world.refused + refused, received = world.received + sent.size - refused.size, contactMs = now(), wait = null).told()
@@ -203,14 +252,16 @@ class FakeFieldgrid(enrolled: Boolean = true, private val now: () -> Long = Syst
 
     private suspend fun save(edit: RefusedEdit, change: (World) -> World) {
         if (open().enrolment == null) throw FieldgridException.NotEnrolled(Words("本机尚未入网", "This phone is not enrolled"))
-        world.update { change(it.copy(unsent = it.unsent + edit)).told() }
+        world.update { change(it.copy(unsent = it.unsent + edit, typed = it.typed + edit)).told() }
         if (world.value.background && online) syncNow()
     }
 
-    private suspend fun edit(id: String, change: (HouseholdDetail) -> HouseholdDetail) {
+    private suspend fun edit(id: String, typed: (RefusedEdit) -> RefusedEdit = { it }, change: (HouseholdDetail) -> HouseholdDetail) {
         val household = open().households[id] ?: throw notFound()
-        save(RefusedEdit(id(), id, household.row.address, now(), ON_PHONE)) { it.copy(households = it.households + (id to change(it.households.getValue(id)))) }
+        save(typed(RefusedEdit(id(), id, household.row.address, now(), ON_PHONE))) { it.copy(households = it.households + (id to change(it.households.getValue(id)))) }
     }
+
+    private fun RefusedEdit.remediesOnceRefused() = listOfNotNull(Remedy.REDO, Remedy.CORRECT, Remedy.NOTE.takeIf { mayBeNote }, Remedy.DISCARD)
 
     /** Every record says where its own work is. */
     private fun World.told(): World {
