@@ -18,10 +18,8 @@ use crate::code::{ActionKind, RevealReason};
 use crate::edit::{ActionFields, FieldEdit, Visit};
 use crate::error::FieldgridError;
 use crate::filter::{CaseFilter, HouseholdFilter};
-use crate::record::{CasePage, HitPage, HouseholdPage, PageToken, RefusedEdit, VisitPage};
-use crate::screen::{CaseScreen, Compared, DeviceStatus, HouseholdScreen, Names, SyncResult};
 use crate::record::{CasePage, EditPage, HitPage, HouseholdPage, PageToken, RefusedEdit, VisitPage};
-use crate::screen::{CaseScreen, DeviceStatus, HouseholdScreen, Names, SyncResult};
+use crate::screen::{CaseScreen, Compared, DeviceStatus, HouseholdScreen, Names, SyncResult};
 use crate::watch::{CaseWatch, CasesWatch, DeviceWatch, HouseholdWatch, HouseholdsWatch, RefusedWatch, VisitsWatch};
 use crate::{blocking, closing, spawned};
 
