@@ -42,6 +42,11 @@ pub const MAX_FACT: usize = 16 << 10;
 pub const MAX_STATED: usize = 256 << 10;
 /// Most rows in a fact that a server states: names, or actions that were received.
 pub const MAX_STATED_ROWS: usize = 4_096;
+/// Most facts about one case that a server states and that its fold needs, and no more bytes than
+/// [`MAX_RECORD`].
+pub const MAX_STATED_PER_CASE: usize = 1_000;
+/// Most names of areas, organisations and people that a device keeps.
+pub const MAX_NAMES: usize = 65_536;
 /// Most facts of kinds that it does not know which a device keeps, and their bytes.
 pub const MAX_UNREAD: usize = 4_096;
 /// Most bytes of facts of kinds that it does not know which a device keeps.
@@ -136,6 +141,8 @@ mod tests {
                 count(MAX_PACK_ROWS),
                 count(MAX_PACK_CHANGES)
             ),
+            format!("up to {} of them about a case", count(MAX_STATED_PER_CASE)),
+            format!("and {} names.", count(MAX_NAMES)),
             format!("kept aside, up to {} changes and {} a document", count(MAX_ASIDE_CHANGES), bytes(MAX_ASIDE)),
             format!("kept up to {} and {}.", count(MAX_UNREAD), bytes(MAX_UNREAD_BYTES)),
             format!("once it holds\n{}, but", size(MAX_STORE)),

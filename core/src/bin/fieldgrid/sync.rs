@@ -127,6 +127,9 @@ impl App {
         if store.split_views > 0 {
             line("矛盾的签名", "split views", format!("{} · {}", store.split_views, self.out.word(split_view_words())));
         }
+        for parked in &store.parked_for {
+            line("搁置", "parked", format!("{} · {}", u64::from(parked.records) + parked.entries, self.out.word(parked.reason.words())));
+        }
         line("事件", "cases", store.cases.to_string());
         line("户", "households", store.households.to_string());
         line("上次联系", "last contact", store.contact_ms.map_or_else(|| self.out.say("从未", "never"), |ms| Moment(ms).to_string()));

@@ -164,7 +164,10 @@ impl Store {
                     work.applied.more = true;
                 } else if at_head {
                     part::forget(tx)?;
-                    work.applied.purged += purge::sweep(tx, &mut work.touched)?;
+                    let purged = purge::sweep(tx, &mut work.touched)?;
+                    work.applied.purged += purged;
+                    work.applied.progress |= purged > 0;
+                    work.applied.more |= purged == purge::AT_ONCE;
                 }
                 Ok(())
             },
@@ -255,6 +258,7 @@ impl Store {
                     weight: 0,
                     full: is_full(tx, self.inner.room)?,
                     unread: None,
+                    names: None,
                     left_out: BTreeMap::new(),
                 };
                 if let Some(begin) = begin.take() {

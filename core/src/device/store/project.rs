@@ -16,6 +16,7 @@ use crate::domain::mask::{CaseProgress, HouseholdView};
 use crate::domain::server_fact::{CaseNumber, StandsFor};
 use crate::domain::time::Interval;
 use crate::record::{Command, Content, Record, RecordKind};
+use crate::wire::limits;
 
 /// What the server shows of a record that the device does not hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -155,7 +156,7 @@ pub(super) fn case_facts<'a>(db: &Connection, doc: DocId, actions: impl Iterator
     while let Some(row) = rows.next()? {
         let body: Vec<u8> = row.get(1)?;
         match FactKind::from_code(row.get(0)?) {
-            FactKind::CaseNumber => facts.number = minicbor::decode::<CaseNumber>(&body).ok().map(|fact| fact.number).or(facts.number),
+            FactKind::CaseNumber => facts.number = minicbor::decode::<CaseNumber>(&body).ok().map(|fact| limits::shown(&fact.number)).or(facts.number),
             FactKind::StandsFor => facts.stands_for.extend(minicbor::decode::<StandsFor>(&body).map(|fact| fact.actions).unwrap_or_default()),
             _ => {}
         }

@@ -55,12 +55,15 @@ fn leaving(db: &Connection, item: [u8; 16]) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Purges what may go now; says how many records went.
+/// Most records that are purged at once: a save is not to wait for more.
+pub(super) const AT_ONCE: u32 = 1_000;
+
+/// Purges what may go now, some of it; says how many records went.
 pub(super) fn sweep(db: &Connection, touched: &mut Touched) -> Result<u32, StoreError> {
     let docs = db
         .prepare_cached(&format!(
             "SELECT d.doc FROM documents d WHERE d.leaving = 1 AND NOT EXISTS (SELECT 1 FROM held h WHERE h.item = d.doc)
-                 AND NOT EXISTS (SELECT 1 FROM own o WHERE o.doc = d.doc AND o.status IN {UNDELIVERED})"
+                 AND NOT EXISTS (SELECT 1 FROM own o WHERE o.doc = d.doc AND o.status IN {UNDELIVERED}) LIMIT {AT_ONCE}"
         ))?
         .query_map([], |row| row.get::<_, [u8; 16]>(0).map(DocId::from_bytes))?
         .collect::<Result<Vec<_>, _>>()?;

@@ -48,6 +48,8 @@ pub(super) struct Work<'a> {
     pub(super) full: bool,
     /// Facts of kinds that this version does not know, and their bytes, once they were counted.
     pub(super) unread: Option<(usize, usize)>,
+    /// Names that are kept, once they were counted.
+    pub(super) names: Option<usize>,
     /// Entries that were not taken.
     pub(super) left_out: BTreeMap<(StreamId, ParkReason), u64>,
 }
@@ -119,6 +121,11 @@ impl Work<'_> {
                 if matches!(fact.kind, FactKind::Other(_)) && !self.has_room_for_unread(length)? {
                     return Ok(Some(ParkReason::Unread));
                 }
+                if let (FactKind::CaseNumber | FactKind::StandsFor, Some(subject)) = (fact.kind, fact.subject)
+                    && !self.has_room_for_stated(subject, length)?
+                {
+                    return Ok(Some(ParkReason::Full));
+                }
                 fact.subject.filter(|_| at.stream != self.identity.stream)
             }
         };
@@ -140,6 +147,17 @@ impl Work<'_> {
         let room = count < limits::MAX_UNREAD && bytes + length <= limits::MAX_UNREAD_BYTES;
         self.unread = Some(if room { (count + 1, bytes + length) } else { (count, bytes) });
         Ok(room)
+    }
+
+    /// Whether one more fact that the fold of a case needs is kept: all of them are read whenever
+    /// it is folded.
+    fn has_room_for_stated(&mut self, case: DocId, length: usize) -> Result<bool, StoreError> {
+        let (count, bytes): (usize, usize) = self
+            .db
+            .prepare_cached("SELECT count(*), coalesce(sum(length(body)), 0) FROM facts WHERE subject = ?1 AND kind IN (102, 109)")?
+            .query_row([case.as_bytes()], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        self.weight += bytes;
+        Ok(count < limits::MAX_STATED_PER_CASE && bytes + length <= limits::MAX_RECORD)
     }
 
     /// The server says something new of a record.
@@ -315,11 +333,19 @@ impl Work<'_> {
             Reference::Orgs(rows) => (1, rows.into_iter().map(|(key, name)| (key.to_string(), name)).collect()),
             Reference::People(rows) => (2, rows.into_iter().map(|(key, name)| (key.to_string(), name)).collect()),
         };
-        let mut put =
-            self.db.prepare_cached("INSERT INTO reference (kind, key, name) VALUES (?1, ?2, ?3) ON CONFLICT (kind, key) DO UPDATE SET name = excluded.name")?;
+        let mut names = match self.names {
+            Some(names) => names,
+            None => self.db.prepare_cached("SELECT count(*) FROM reference")?.query_row([], |row| row.get(0))?,
+        };
+        let mut known = self.db.prepare_cached("UPDATE reference SET name = ?3 WHERE kind = ?1 AND key = ?2")?;
+        let mut put = self.db.prepare_cached("INSERT INTO reference (kind, key, name) VALUES (?1, ?2, ?3)")?;
         for (key, name) in rows.into_iter().take(limits::MAX_STATED_ROWS) {
-            put.execute(params![kind, key, limits::shown(&name)])?;
+            let row = params![kind, key, limits::shown(&name)];
+            if known.execute(row)? == 0 && names < limits::MAX_NAMES {
+                names += put.execute(row)?;
+            }
         }
+        self.names = Some(names);
         self.touched.reference = true;
         Ok(())
     }

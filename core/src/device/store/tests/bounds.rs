@@ -5,11 +5,11 @@ use automerge::{ActorId, Automerge, ReadDoc, ScalarValue};
 
 use super::super::{ApplyError, ParkReason, Parked};
 use super::*;
-use crate::domain::server_fact::Received;
+use crate::domain::server_fact::{CaseNumber, Received, Reference};
 use crate::domain::time::Interval;
 use crate::record::{Record, RecordKind};
 use crate::wire::batch::ChangeItem;
-use crate::wire::entry::Join;
+use crate::wire::entry::{Join, Leave};
 use crate::wire::error::WireError;
 use crate::wire::limits;
 
@@ -323,4 +323,55 @@ fn operations_that_cost_no_bytes_are_not_taken() {
     town.push(grid, change(doc.doc, RecordKind::Household, raw));
     assert_eq!(town.sync(&a, da).parked, 1);
     assert_eq!(a.store.status().unwrap().parked_for[0].reason, ParkReason::Malformed);
+}
+
+#[test]
+fn what_is_said_of_a_case_and_the_names_are_bounded() {
+    let (mut town, (a, da), (b, db)) = pair();
+    let saved = b.report("井盖破损");
+    town.sync(&b, db);
+    let grid = town.grid.id;
+    let named = |n: usize| CaseNumber { number: format!("HZ{n}\u{1b}[2J{}", "9".repeat(2_000)) };
+    for n in 0..limits::MAX_STATED_PER_CASE + 20 {
+        town.state(grid, FactKind::CaseNumber, Some(saved.doc), &named(n));
+    }
+    let user = |n: u32| UserId::from_bytes(Hash::of(&[&n.to_be_bytes()]).0[..16].try_into().unwrap());
+    for page in 0..3 {
+        let people = (0..30_000).map(|n| (user(page * 30_000 + n), String::new()));
+        let people: Vec<_> = people.collect();
+        for rows in people.chunks(limits::MAX_STATED_ROWS) {
+            town.state(grid, FactKind::Reference, None, &Reference::People(rows.to_vec()));
+        }
+    }
+    town.page = 100;
+    town.sync(&a, da);
+    let said = a.store.case(saved.doc).unwrap().unwrap().row.number.unwrap();
+    assert_eq!(said.chars().count(), limits::MAX_TEXT);
+    assert!(!said.contains('\u{1b}'));
+    assert!(number(&a, "SELECT count(*) FROM facts WHERE kind = 102") <= limits::MAX_STATED_PER_CASE as i64);
+    assert_eq!(number(&a, "SELECT count(*) FROM reference"), limits::MAX_NAMES as i64);
+    assert_eq!(a.store.status().unwrap().parked_for[0].reason, ParkReason::Full);
+}
+
+#[test]
+fn much_that_leaves_is_purged_piece_by_piece() {
+    let (mut town, (a, da), _) = pair();
+    let grid = town.grid.id;
+    let record = Record::new(RecordKind::Household).unwrap();
+    let raw = written_on(&record, [0xee; 16], [vec![("note".to_owned(), ScalarValue::Str("离".into()))]]).remove(0);
+    let docs: Vec<DocId> = (0..super::super::purge::AT_ONCE + 5).map(|_| DocId::from_bytes(town.id())).collect();
+    for doc in &docs {
+        town.push(grid, change(*doc, RecordKind::Household, raw.clone()));
+    }
+    town.page = 10_000;
+    town.sync(&a, da);
+    let by = FactId::from_bytes(town.id());
+    for doc in docs {
+        town.push(grid, Entry::Leave(Leave { doc, by }));
+    }
+    let prepared = a.store.prepare(Prepare::default()).unwrap();
+    let answer = town.answer(da, &prepared.bytes, &mut |_| Verdict::Accepted);
+    let applied = a.store.apply(&answer).unwrap();
+    assert_eq!((applied.purged, applied.more), (super::super::purge::AT_ONCE, true));
+    assert_eq!(town.sync(&a, da).purged, 5);
 }
