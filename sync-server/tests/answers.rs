@@ -16,7 +16,7 @@ use fieldgrid_core::wire::error::ErrorKind;
 use fieldgrid_core::wire::frame;
 use fieldgrid_core::wire::limits::MAX_OFFERS;
 use fieldgrid_core::wire::pack::Pack;
-use fieldgrid_core::wire::sync::{Authenticate, PageEntry, SealedBytes, StreamKind, Token};
+use fieldgrid_core::wire::sync::{Authenticate, Cursor, PageEntry, SealedBytes, StreamKind, Token};
 use fieldgrid_core::wire::verdict::Verdict;
 use sync_server::town::{Town, TownOptions};
 
@@ -178,6 +178,39 @@ async fn a_restored_server_names_the_last_common_position() {
     assert_eq!(member.actions(doc).len(), 3);
     assert!(restored.verify().unwrap().findings.is_empty());
     assert!(Town::restore(&backup, &data, TownOptions::default(), world.env.clone()).is_err(), "never over a town that is there");
+}
+
+/// What it cannot prove it does not name; where it has another chain of the epoch itself, it signs that.
+#[tokio::test]
+async fn common_is_what_the_server_can_prove() {
+    let world = World::new().await;
+    let mut member = world.phone(Role::GridMember, GRID).await;
+    let (doc, first) = member.report(Some(GRID));
+    let second = member.supplement(doc, "补充");
+    let batch = member.changes(vec![first, second]);
+    member.sync(&world.town, from_ref(&batch)).await;
+    let honest = *member.cursors.values().max_by_key(|cursor| cursor.seq).unwrap();
+    let grid = honest.stream;
+    let (other, start) = (Hash([9; 32]), Cursor { seq: 0, chain: Hash::ZERO, ..honest });
+    let signed = |seq: u64, heads: &[Cursor]| heads.iter().any(|head| head.stream == grid && head.seq == seq);
+    for (what, claimed, common, proof) in [
+        ("as it is", honest, None, false),
+        ("the right chain of a wrong epoch", Cursor { epoch: u32::MAX, ..honest }, Some(honest), false),
+        ("another chain at its head", Cursor { chain: other, ..honest }, Some(start), true),
+        ("another chain below", Cursor { chain: other, seq: 1, ..honest }, Some(start), true),
+        ("beyond its head", Cursor { chain: other, seq: 99, ..honest }, Some(start), false),
+        ("another chain of an unknown epoch", Cursor { chain: other, epoch: 7, ..honest }, Some(start), false),
+    ] {
+        member.cursors.insert(grid, claimed);
+        member.tell = true;
+        let answer = member.ask(&world.town, &member.request(&[])).await.unwrap();
+        assert_eq!(answer.common.iter().find(|named| named.stream == grid).copied(), common, "{what}");
+        let heads = answer.heads.map(|heads| heads.heads).unwrap_or_default();
+        assert!(!proof || signed(claimed.seq, &heads), "{what}: {heads:?}");
+        if let Some(seq) = common.map(|common| common.seq).filter(|seq| *seq == 0) {
+            assert!(answer.pages.iter().any(|page| page.stream == grid && page.first == seq + 1), "{what}");
+        }
+    }
 }
 
 #[tokio::test]
