@@ -34,6 +34,24 @@ public enum DeliveryState: String, CaseIterable, Hashable, Sendable {
     case other
 }
 
+/// What an author can do about own work that is not let in at the centre.
+public enum Remedy: String, CaseIterable, Hashable, Sendable {
+    /// Send it again as it was.
+    case redo
+
+    /// Send it with other values.
+    case correct
+
+    /// Send what it said as a note.
+    case note
+
+    /// Give it up. Nobody else does.
+    case discard
+
+    /// Of a newer version than this app.
+    case other
+}
+
 /// How a visit went.
 public enum VisitResult: String, CaseIterable, Hashable, Sendable {
     /// 见面.

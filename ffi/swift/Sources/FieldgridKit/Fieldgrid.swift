@@ -130,6 +130,24 @@ public protocol Fieldgrid: Sendable {
     /// Sends what a refused edit of a case said as a note, where ``RefusedEdit/mayBeNote``.
     func sendAsNote(case id: String, edit: String) async throws
 
+    /// Sends own work again as it was, where ``RefusedEdit/remedies`` has ``Remedy/redo``. Should the centre have it after all, it is there once.
+    func redo(record: String, edit: String) async throws
+
+    /// Sends an action on a case with other values: all that it says.
+    func correct(record: String, edit: String, _ fields: ActionFields) async throws
+
+    /// Sends a household's edit with other values: all that it sets, of the household and of its persons by id.
+    func correct(record: String, edit: String, _ fields: FieldEdit, persons: [String: FieldEdit]) async throws
+
+    /// Sends a visit with other values; when it was stays.
+    func correct(record: String, edit: String, _ visit: Visit) async throws
+
+    /// Sends another ID number in place of one.
+    func correctIdNumber(record: String, edit: String, _ value: String) async throws
+
+    /// Everything that was typed on this phone, newest first: what it said, where it is, and what can still be done about it.
+    func history(page: PageRequest) async throws -> Page<RefusedEdit>
+
     /// Names of areas, organisations and people, for pickers. Screens have theirs already.
     func names() async throws -> Names
 

@@ -220,6 +220,15 @@ public struct VisitRow: Identifiable, Hashable, Sendable {
     /// Where it is.
     public var delivery: Delivery
 
+    /// What they need.
+    public var needs: String?
+
+    /// Who was met, by id.
+    public var persons: [String]
+
+    /// Cases raised during it, by id.
+    public var cases: [String]
+
     public init(
         id: String,
         household: String? = nil,
@@ -227,7 +236,10 @@ public struct VisitRow: Identifiable, Hashable, Sendable {
         result: VisitResult = .met,
         visited: Date = Date(timeIntervalSince1970: 0),
         nextDue: Date? = nil,
-        delivery: Delivery = Delivery(state: .theirs)
+        delivery: Delivery = Delivery(state: .theirs),
+        needs: String? = nil,
+        persons: [String] = [],
+        cases: [String] = []
     ) {
         self.id = id
         self.household = household
@@ -236,10 +248,13 @@ public struct VisitRow: Identifiable, Hashable, Sendable {
         self.visited = visited
         self.nextDue = nextDue
         self.delivery = delivery
+        self.needs = needs
+        self.persons = persons
+        self.cases = cases
     }
 }
 
-/// An own edit that waits for a person's decision.
+/// An own edit: one that waits for a person's decision, or any of ``Fieldgrid/history(page:)``.
 public struct RefusedEdit: Identifiable, Hashable, Sendable {
     /// The edit.
     public var id: String
@@ -262,6 +277,30 @@ public struct RefusedEdit: Identifiable, Hashable, Sendable {
     /// Whether ``Fieldgrid/sendAsNote(case:edit:)`` can send it.
     public var mayBeNote: Bool
 
+    /// What it is called.
+    public var name: Words?
+
+    /// What an action on a case said.
+    public var fields: ActionFields?
+
+    /// What was set of a household; `nil` when it was not about one.
+    public var household: FieldEdit?
+
+    /// What was set of its persons, by id.
+    public var persons: [String: FieldEdit]
+
+    /// What a visit said.
+    public var visit: Visit?
+
+    /// An ID number, masked.
+    public var idNumber: String?
+
+    /// The centre has said that a verified backup covers it.
+    public var backedUp: Bool
+
+    /// What its author can still do about it.
+    public var remedies: [Remedy]
+
     public init(
         id: String,
         record: String? = nil,
@@ -269,7 +308,15 @@ public struct RefusedEdit: Identifiable, Hashable, Sendable {
         made: Date = Date(timeIntervalSince1970: 0),
         delivery: Delivery = Delivery(state: .refused),
         actions: [ActionKind] = [],
-        mayBeNote: Bool = false
+        mayBeNote: Bool = false,
+        name: Words? = nil,
+        fields: ActionFields? = nil,
+        household: FieldEdit? = nil,
+        persons: [String: FieldEdit] = [:],
+        visit: Visit? = nil,
+        idNumber: String? = nil,
+        backedUp: Bool = false,
+        remedies: [Remedy] = []
     ) {
         self.id = id
         self.record = record
@@ -278,6 +325,14 @@ public struct RefusedEdit: Identifiable, Hashable, Sendable {
         self.delivery = delivery
         self.actions = actions
         self.mayBeNote = mayBeNote
+        self.name = name
+        self.fields = fields
+        self.household = household
+        self.persons = persons
+        self.visit = visit
+        self.idNumber = idNumber
+        self.backedUp = backedUp
+        self.remedies = remedies
     }
 }
 

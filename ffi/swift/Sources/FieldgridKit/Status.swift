@@ -141,12 +141,33 @@ public struct SyncResult: Hashable, Sendable {
     /// Bytes received.
     public var receivedBytes: Int
 
-    public init(wait: SyncWait? = nil, entries: Int = 0, refused: Int = 0, sentBytes: Int = 0, receivedBytes: Int = 0) {
+    /// Own edits that the centre does not have. Only where there are none was everything exchanged.
+    public var unsent: Int
+
+    /// Why; `nil` when there are none.
+    public var whyUnsent: Words?
+
+    /// Own edits that the centre has and keeps aside.
+    public var aside: Int
+
+    public init(
+        wait: SyncWait? = nil,
+        entries: Int = 0,
+        refused: Int = 0,
+        sentBytes: Int = 0,
+        receivedBytes: Int = 0,
+        unsent: Int = 0,
+        whyUnsent: Words? = nil,
+        aside: Int = 0
+    ) {
         self.wait = wait
         self.entries = entries
         self.refused = refused
         self.sentBytes = sentBytes
         self.receivedBytes = receivedBytes
+        self.unsent = unsent
+        self.whyUnsent = whyUnsent
+        self.aside = aside
     }
 }
 

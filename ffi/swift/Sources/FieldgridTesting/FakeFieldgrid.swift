@@ -190,7 +190,43 @@ public final class FakeFieldgrid: Fieldgrid, @unchecked Sendable {
         try opened { world in
             guard world.refused.contains(where: { $0.id == edit && $0.record == record }) else { throw FieldgridError.notFound(.noRecord) }
             world.forget(edit)
+            world.discarded.insert(edit)
         }
+    }
+
+    public func redo(record: String, edit: String) async throws {
+        try opened { world in world.redo(try refused(world, record, edit)) }
+    }
+
+    public func correct(record: String, edit: String, _ fields: ActionFields) async throws {
+        let kind = try opened { world in try refused(world, record, edit).actions.first }
+        guard let kind, kind != .report else { return try await redo(record: record, edit: edit) }
+        try await discard(record: record, edit: edit)
+        try await act(case: record, kind, fields)
+    }
+
+    public func correct(record: String, edit: String, _ fields: FieldEdit, persons: [String: FieldEdit]) async throws {
+        try await discard(record: record, edit: edit)
+        try await editHousehold(record, fields, persons: persons, form: nil)
+    }
+
+    public func correct(record: String, edit: String, _ visit: Visit) async throws {
+        try await discard(record: record, edit: edit)
+        try await self.visit(household: record, visit)
+    }
+
+    public func correctIdNumber(record: String, edit: String, _ value: String) async throws {
+        let person = try opened { world in try refused(world, record, edit).persons.keys.first }
+        guard let person else { throw FieldgridError.notFound(.noRecord) }
+        try await discard(record: record, edit: edit)
+        try await setIdNumber(household: record, person: person, value, form: nil)
+    }
+
+    public func history(page: PageRequest) async throws -> Page<RefusedEdit> { try look { $0.history().page(page) } }
+
+    private func refused(_ world: World, _ record: String, _ edit: String) throws -> RefusedEdit {
+        guard let found = world.refused.first(where: { $0.id == edit && $0.record == record }) else { throw FieldgridError.notFound(.noRecord) }
+        return found
     }
 
     public func sendAsNote(case id: String, edit: String) async throws {

@@ -11,6 +11,9 @@ struct World: Sendable {
     /// Edits that the centre does not have.
     var unsent: [RefusedEdit] = []
     var refused: [RefusedEdit] = []
+    /// Everything that was typed, oldest first, and what of it was given up.
+    var typed: [RefusedEdit] = []
+    var discarded: Set<String> = []
     /// What the centre will say about the next edits that reach it.
     var refusals: [Words] = []
     var received = 0
@@ -73,7 +76,28 @@ struct World: Sendable {
     /// Saves own work: it is on this phone.
     mutating func save(_ edit: RefusedEdit) {
         unsent.append(edit)
+        typed.append(edit)
         tell()
+    }
+
+    /// Sends a refused edit again as it was.
+    mutating func redo(_ edit: RefusedEdit) {
+        var edit = edit
+        edit.delivery = World.onPhone
+        edit.remedies = []
+        refused.removeAll { $0.id == edit.id }
+        unsent.append(edit)
+        tell()
+    }
+
+    /// Everything that was typed, newest first, as it stands.
+    func history() -> [RefusedEdit] {
+        typed.reversed().map { edit in
+            if let open = (refused + unsent).first(where: { $0.id == edit.id }) { return open }
+            var edit = edit
+            edit.delivery = discarded.contains(edit.id) ? Delivery(state: .discarded) : Delivery(state: .received, received: contact)
+            return edit
+        }
     }
 
     /// The centre takes what waits, or refuses it.
@@ -87,6 +111,7 @@ struct World: Sendable {
             } else {
                 var edit = edit
                 edit.delivery = Delivery(state: .refused, reason: refusals.removeFirst())
+                edit.remedies = edit.mayBeNote ? [.redo, .correct, .note, .discard] : [.redo, .correct, .discard]
                 refused.append(edit)
                 turnedDown += 1
             }

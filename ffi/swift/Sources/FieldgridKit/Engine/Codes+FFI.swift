@@ -297,6 +297,18 @@ extension FieldgridFFI.Role {
     }
 }
 
+extension Remedy {
+    init(_ code: FieldgridFFI.Remedy) {
+        self = switch code {
+        case .redo: .redo
+        case .correct: .correct
+        case .note: .note
+        case .discard: .discard
+        case .other: .other
+        }
+    }
+}
+
 extension WaitReason {
     init(_ code: FieldgridFFI.WaitReason) {
         self = switch code {

@@ -146,6 +146,31 @@ public final class FieldgridEngine: Fieldgrid {
         try await told { try await device.sendAsNote(caseId: id, edit: edit) }
     }
 
+    public func redo(record: String, edit: String) async throws {
+        try await told { try await device.redo(record: record, edit: edit) }
+    }
+
+    public func correct(record: String, edit: String, _ fields: ActionFields) async throws {
+        try await told { try await device.correctAction(record: record, edit: edit, fields: .init(fields)) }
+    }
+
+    public func correct(record: String, edit: String, _ fields: FieldEdit, persons: [String: FieldEdit]) async throws {
+        let persons = persons.mapValues { FieldgridFFI.FieldEdit($0) }
+        try await told { try await device.correctHousehold(record: record, edit: edit, fields: .init(fields), persons: persons) }
+    }
+
+    public func correct(record: String, edit: String, _ visit: Visit) async throws {
+        try await told { try await device.correctVisit(record: record, edit: edit, visit: .init(visit)) }
+    }
+
+    public func correctIdNumber(record: String, edit: String, _ value: String) async throws {
+        try await told { try await device.correctIdNumber(record: record, edit: edit, value: value) }
+    }
+
+    public func history(page: PageRequest) async throws -> Page<RefusedEdit> {
+        try await told { Page(try await device.history(limit: page.rows, after: page.token)) }
+    }
+
     public func names() async throws -> Names {
         try await told { Names(try await device.names()) }
     }

@@ -71,7 +71,10 @@ extension VisitRow {
             result: VisitResult(given.result),
             visited: Date(ms: given.visitedMs),
             nextDue: given.nextDueMs.map(Date.init(ms:)),
-            delivery: Delivery(given.delivery)
+            delivery: Delivery(given.delivery),
+            needs: given.needs,
+            persons: given.persons,
+            cases: given.cases
         )
     }
 }
@@ -85,7 +88,15 @@ extension RefusedEdit {
             made: Date(ms: given.madeMs),
             delivery: Delivery(given.delivery),
             actions: given.actions.map(ActionKind.init),
-            mayBeNote: given.mayBeNote
+            mayBeNote: given.mayBeNote,
+            name: given.name.map(Words.init),
+            fields: given.fields.map(ActionFields.init),
+            household: given.household.map(FieldEdit.init),
+            persons: given.persons.mapValues(FieldEdit.init),
+            visit: given.visit.map(Visit.init),
+            idNumber: given.idNumber,
+            backedUp: given.backedUp,
+            remedies: given.remedies.map(Remedy.init)
         )
     }
 }
@@ -222,7 +233,10 @@ extension SyncResult {
             entries: Int(clamping: given.entries),
             refused: Int(clamping: given.refused),
             sentBytes: Int(clamping: given.sentBytes),
-            receivedBytes: Int(clamping: given.receivedBytes)
+            receivedBytes: Int(clamping: given.receivedBytes),
+            unsent: Int(clamping: given.unsent),
+            whyUnsent: given.whyUnsent.map(Words.init),
+            aside: Int(clamping: given.aside)
         )
     }
 }
@@ -270,6 +284,12 @@ extension Page<CaseRow> {
 
 extension Page<HouseholdRow> {
     init(_ given: FieldgridFFI.HouseholdPage) {
+        self.init(rows: given.rows.map(Row.init), next: given.next.map(PageToken.init))
+    }
+}
+
+extension Page<RefusedEdit> {
+    init(_ given: FieldgridFFI.EditPage) {
         self.init(rows: given.rows.map(Row.init), next: given.next.map(PageToken.init))
     }
 }
@@ -415,6 +435,25 @@ extension FieldgridFFI.CaseFilter {
 extension FieldgridFFI.HouseholdFilter {
     init(_ given: HouseholdFilter) {
         self.init(area: given.area, care: given.care)
+    }
+}
+
+extension FieldEdit {
+    init(_ given: FieldgridFFI.FieldEdit) {
+        self.init(given.values, tags: given.tags)
+    }
+}
+
+extension Visit {
+    init(_ given: FieldgridFFI.Visit) {
+        self.init(
+            kind: VisitKind(given.kind),
+            result: VisitResult(given.result),
+            persons: given.persons,
+            needs: given.needs,
+            nextDue: given.nextDueMs.map(Date.init(ms:)),
+            cases: given.cases
+        )
     }
 }
 
