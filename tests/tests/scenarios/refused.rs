@@ -71,13 +71,18 @@ async fn what_stands_on_a_refused_edit_is_redone_once_and_the_refused_one_stays_
     }
 
     // The person decides about what was refused, and the phone works on as before.
-    wang.device().discard(note.doc, note.edit).unwrap();
+    assert!(wang.edit(note).typed.unwrap().values().contains(&("note".to_owned(), "北门已锁".to_owned())), "what he typed is still there to be read");
+    assert_eq!(wang.device().redo(note.doc, note.edit).unwrap(), note);
+    scene.settle(&[&wang, &li, &desk]).await;
+    assert_eq!(wang.state(note), DeliveryState::Received, "under the authorisation in force the same edit is let in");
+    let home = li.device().household(household).unwrap().unwrap().household.unwrap();
+    assert_eq!(home.text("note"), Some("北门已锁"));
     let sent = wang.device().send_as_note(gone.doc, gone.edit);
     let sent = wang.note(sent).unwrap();
     li.set(household, "note", "南门可进");
-    wang.typed.retain(|typed| !matches!(typed, fieldgrid_tests::harness::phone::Typed::Edit(_, edit) if [note.edit, gone.edit].contains(edit)));
+    wang.typed.retain(|typed| !matches!(typed, fieldgrid_tests::harness::phone::Typed::Edit(_, edit) if *edit == gone.edit));
     scene.settle(&[&wang, &li, &desk]).await;
     assert_eq!(wang.state(sent), DeliveryState::Received);
     assert!(wang.device().refused().unwrap().is_empty());
-    assert_eq!(agree(scene.town(), &[&wang, &li, &desk]).received, 8);
+    assert_eq!(agree(scene.town(), &[&wang, &li, &desk]).received, 9);
 }
