@@ -1,5 +1,6 @@
 //! Whole-system tests and benchmarks.
 
 pub mod harness;
+pub mod liar;
 pub mod link;
 pub mod workload;

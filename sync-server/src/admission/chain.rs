@@ -164,11 +164,9 @@ fn place(read: &dyn Read, device: &DeviceRow, batch: &Arc<Batch>, life: &mut Opt
             // A closed life: what it sent before is a replay, anything else comes from a copy of the store.
             Some(_) => return replayed(read, header.incarnation, header.seq, hash),
             None if header.seq != 1 => return Ok(Place::Fault(BatchFault::Gap)),
-            // A new life names the last batch the server holds of this device, whatever its life. One that it does not hold was lost with what a backup lacks.
-            None if header.prev != life.map_or(Hash::ZERO, |life| life.hash) => {
-                let lost = header.prev != Hash::ZERO && !read.holds(device.id, header.prev)?;
-                return Ok(Place::Fault(if lost { BatchFault::Gap } else { BatchFault::Fork }));
-            }
+            // A new life names the last batch the server holds of this device, whatever its life. Another one is no proof of a copy: a backup may lack it, or
+            // the device may have been told nothing of the last. A copy shows when the other store goes on in the life that is closed then.
+            None if header.prev != life.map_or(Hash::ZERO, |life| life.hash) => return Ok(Place::Fault(BatchFault::Gap)),
             None => true,
         },
     };

@@ -203,8 +203,6 @@ pub trait Read {
     fn latest_incarnation(&self, device: DeviceId) -> Result<Option<IncarnationRow>>;
     /// A batch.
     fn batch(&self, incarnation: Incarnation, seq: u64) -> Result<Option<BatchRow>>;
-    /// Whether a batch of a device, of whatever life, has this hash.
-    fn holds(&self, device: DeviceId, batch: Hash) -> Result<bool>;
     /// Batches of a life after a number, at most `limit`.
     fn batches(&self, incarnation: Incarnation, after: u64, limit: usize) -> Result<Vec<BatchRow>>;
     /// Every incarnation, a device's in their order.

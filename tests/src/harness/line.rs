@@ -1,7 +1,7 @@
 //! What a phone sends and hears, above the socket: recorded whole, and lost where a test says so. Bytes in the middle of a message are cut by
 //! [`crate::link::Link`].
 
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use fieldgrid_core::device::transport::{Arrived, BoxFuture, Connect, HttpConnect, News, PackPart, Transport, TransportError, TransportSetupError};
@@ -10,6 +10,14 @@ use fieldgrid_core::domain::id::{Hash, StreamId};
 use fieldgrid_core::wire::entry::Entry;
 use fieldgrid_core::wire::frame;
 use fieldgrid_core::wire::sync::{Answer, PageEntry, Token};
+
+/// Someone who answers in the server's place.
+pub trait Between: Send + std::fmt::Debug {
+    /// Whether the server gets this request at all.
+    fn lets_through(&mut self, request: &[u8]) -> bool;
+    /// What the phone is told; `honest` is the server's answer.
+    fn answer(&mut self, request: &[u8], honest: Option<Vec<u8>>) -> Vec<u8>;
+}
 
 /// The line of one phone. It outlives the phone's app.
 #[derive(Debug)]
@@ -20,6 +28,8 @@ pub struct Line {
     answers: Mutex<Vec<Vec<u8>>>,
     packs: Mutex<Vec<u8>>,
     altered: Mutex<Option<Altered>>,
+    between: Mutex<Option<Box<dyn Between>>>,
+    asked: AtomicU64,
 }
 
 /// What somebody on the way makes of an answer, out of its frame.
@@ -33,8 +43,15 @@ impl std::fmt::Debug for Altered {
 
 impl Default for Line {
     fn default() -> Self {
-        let altered = Mutex::default();
-        Self { left: AtomicI64::new(-1), lose_answers: AtomicBool::new(false), answers: Mutex::default(), packs: Mutex::default(), altered }
+        Self {
+            left: AtomicI64::new(-1),
+            lose_answers: AtomicBool::new(false),
+            answers: Mutex::default(),
+            packs: Mutex::default(),
+            altered: Mutex::default(),
+            between: Mutex::default(),
+            asked: AtomicU64::new(0),
+        }
     }
 }
 
@@ -66,6 +83,22 @@ impl Line {
     /// What is sent arrives, what is answered does not.
     pub fn lose_answers(&self) {
         self.lose_answers.store(true, Ordering::SeqCst);
+    }
+
+    /// Puts someone between the phone and the server, or takes him away.
+    pub fn put_between(&self, between: Option<Box<dyn Between>>) {
+        *self.between.lock().unwrap_or_else(PoisonError::into_inner) = between;
+    }
+
+    /// Requests so far, whoever answered them.
+    #[must_use]
+    pub fn asked(&self) -> u64 {
+        self.asked.load(Ordering::SeqCst)
+    }
+
+    fn with_between<T>(&self, act: impl FnOnce(&mut dyn Between) -> T) -> Option<T> {
+        let mut between = self.between.lock().unwrap_or_else(PoisonError::into_inner);
+        between.as_mut().map(|between| act(between.as_mut()))
     }
 
     /// Everything that the phone was told, as plain bytes: names, values and ids are in it as they are.
@@ -106,6 +139,7 @@ impl Line {
     }
 
     fn spend(&self) -> Result<(), TransportError> {
+        self.asked.fetch_add(1, Ordering::SeqCst);
         let spent = self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| (left > 0).then_some(left - 1));
         if spent == Err(0) { Err(TransportError::NoNetwork) } else { Ok(()) }
     }
@@ -131,7 +165,15 @@ impl Transport for Recorded {
     fn sync(&self, body: Vec<u8>) -> BoxFuture<'_, Result<Vec<u8>, TransportError>> {
         Box::pin(async move {
             self.line.spend()?;
-            let answer = self.inner.sync(body).await?;
+            let asked = body.clone();
+            let through = self.line.with_between(|between| between.lets_through(&asked));
+            let honest = if through.unwrap_or(true) { Some(self.inner.sync(body).await) } else { None };
+            let told = self.line.with_between(|between| between.answer(&asked, honest.clone().and_then(Result::ok)));
+            let answer = match (told, honest) {
+                (Some(told), _) => told,
+                (None, Some(honest)) => honest?,
+                (None, None) => return Err(TransportError::NoNetwork),
+            };
             if self.line.lose_answers.load(Ordering::SeqCst) {
                 return Err(TransportError::NoNetwork);
             }

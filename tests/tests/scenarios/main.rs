@@ -6,6 +6,7 @@ mod copied;
 mod hostile;
 mod killed;
 mod lost;
+mod lying;
 mod many;
 mod moved;
 mod refused;

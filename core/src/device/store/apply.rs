@@ -9,7 +9,7 @@ use rusqlite::{Connection, Transaction};
 use super::meta::{self, Identity, Renew};
 use super::observe::Touched;
 use super::project::View;
-use super::{Store, StoreError, held, outbox, part, position, purge, rebuild, witness};
+use super::{Store, StoreError, arrivals, held, outbox, part, position, purge, rebuild, witness};
 use crate::domain::fact::{Body, Fact, FactKind};
 use crate::domain::id::StreamId;
 use crate::wire::error::WireError;
@@ -150,6 +150,9 @@ impl Store {
                         work.applied.progress = true;
                     }
                 }
+                if at_head {
+                    arrivals::settle(work)?;
+                }
                 let mut context = self.context_in(tx)?;
                 if rebuild::if_ready(tx, &mut context, self.inner.env.as_ref(), at_head, &mut work.touched)? {
                     work.applied.progress = true;
@@ -201,7 +204,7 @@ impl Store {
         }
         let brought = brought(&docs, &facts);
         // The cursor moves with the last step only: until then the pack can be applied again.
-        let steps = Brought::new(current, docs, facts);
+        let steps = Brought::new(current, at, docs, facts);
         let mut applied = Applied { progress: true, ..Applied::default() };
         self.run(
             &identity,

@@ -2,10 +2,11 @@
 
 use std::borrow::Cow;
 use std::cell::OnceCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::arrivals::{Start, start};
 use super::own::{self, OwnRow, Redos, Standing};
 use super::parked::ParkReason;
 use super::{StoreError, meta};
@@ -41,6 +42,8 @@ pub(super) struct Document {
     dropped: u32,
     /// How many are kept aside.
     set_aside: usize,
+    /// What was in the base until the server took it back.
+    withdrawn: Vec<u8>,
     overlay: Vec<OwnRow>,
     /// What streams brought and is not in the base yet.
     arrived: Vec<Arrived>,
@@ -65,13 +68,14 @@ impl Document {
     /// Reads a record; `None` when there is none of that id.
     pub(super) fn find(db: &Connection, id: DocId) -> Result<Option<Self>, StoreError> {
         let found = db
-            .prepare_cached("SELECT n, kind, changes, edits, aside, parked, dropped FROM documents WHERE doc = ?1")?
+            .prepare_cached("SELECT n, kind, changes, edits, aside, parked, dropped, withdrawn FROM documents WHERE doc = ?1")?
             .query_row([id.as_bytes()], |row| {
                 let mut document = Self::bare(row.get(0)?, id, RecordKind::from_code(row.get(1)?));
                 document.changes = row.get(2)?;
                 document.aside = row.get::<_, Option<Vec<u8>>>(4)?.unwrap_or_default();
                 document.parked = row.get::<_, Option<String>>(5)?.map(|parked| ParkReason::from_name(&parked));
                 document.dropped = row.get(6)?;
+                document.withdrawn = row.get::<_, Option<Vec<u8>>>(7)?.unwrap_or_default();
                 Ok((document, row.get::<_, Option<Vec<u8>>>(3)?))
             })
             .optional()?;
@@ -82,10 +86,7 @@ impl Document {
             document.redos = meta::decode(&redos)?;
         }
         document.count = u32::try_from(chunks(&document.changes)?.len()).unwrap_or(u32::MAX);
-        document.overlay = db
-            .prepare_cached(&format!("SELECT {} FROM own WHERE doc = ?1 AND raw IS NOT NULL ORDER BY n", own::COLUMNS))?
-            .query_map([id.as_bytes()], OwnRow::read)?
-            .collect::<Result<_, _>>()?;
+        document.overlay = overlay(db, id)?;
         Ok(Some(document))
     }
 
@@ -108,6 +109,7 @@ impl Document {
             count: 0,
             redos: Redos(Vec::new()),
             aside: Vec::new(),
+            withdrawn: Vec::new(),
             parked: None,
             dropped: 0,
             set_aside: 0,
@@ -306,6 +308,56 @@ impl Document {
         self.redos.0.iter().filter_map(hash).collect()
     }
 
+    /// Takes changes out of the base, and what rests on them. Own ones go back over it; the others
+    /// are kept beside, since what was written over them says so.
+    pub(super) fn withdraw(&mut self, db: &Connection, doubted: &HashSet<Start>) -> Result<(), StoreError> {
+        let held = std::mem::take(&mut self.changes);
+        let redos: HashMap<u32, Hash> = std::mem::take(&mut self.redos.0).into_iter().collect();
+        let (mut gone, mut rows) = (HashSet::new(), Vec::new());
+        self.count = 0;
+        for (at, raw) in (0..).zip(chunks(&held)?) {
+            let hash = change_hash(raw);
+            let edit = redos.get(&at).copied();
+            let rests = gate::inspect(raw).is_ok_and(|info| info.deps.iter().any(|dep| gone.contains(dep)));
+            // A receipt that stands says that the centre has it.
+            let received = || own_in(db, self.id, hash, "(2)");
+            if !rests && (!doubted.contains(&start(hash)) || received()?) {
+                self.keep(&Arrived { raw: raw.to_vec(), hash, edit, own: false });
+                continue;
+            }
+            gone.insert(hash);
+            if own_in(db, self.id, hash, "(0, 1, 10)")? {
+                db.prepare_cached("UPDATE own SET raw = ?3 WHERE doc = ?1 AND change = ?2 AND status IN (0, 1, 10)")?.execute(params![
+                    self.id.as_bytes(),
+                    hash.0,
+                    raw
+                ])?;
+            } else {
+                rows.push([&edit.unwrap_or(hash).0, raw].concat());
+            }
+        }
+        let parked = self.parked;
+        for change in self.take_aside()?.iter().filter(|change| !doubted.contains(&start(change.hash))) {
+            self.put_aside(change, parked.unwrap_or(ParkReason::Waiting));
+        }
+        for row in rows {
+            if self.withdrawn.len() + row.len() <= limits::MAX_ASIDE {
+                push(&mut self.withdrawn, &row);
+            }
+        }
+        self.base = OnceCell::new();
+        self.overlay = overlay(db, self.id)?;
+        (self.dirty, self.changed) = (true, true);
+        Ok(())
+    }
+
+    /// What a change rested on that was taken out of the base.
+    pub(super) fn withdrawn(&self, change: Hash) -> Option<Vec<Hash>> {
+        let rows = chunks(&self.withdrawn).unwrap_or_default();
+        let raw = rows.iter().filter_map(|row| Some(row.split_first_chunk::<32>()?.1)).find(|raw| change_hash(raw) == change)?;
+        Some(gate::inspect(raw).ok()?.deps)
+    }
+
     /// Whether the base has the change.
     pub(super) fn has(&self, change: Hash) -> bool {
         self.base().is_ok_and(|base| base.has(change))
@@ -360,14 +412,17 @@ impl Document {
             let redos = (!self.redos.0.is_empty()).then(|| meta::encode(&self.redos));
             let aside = (!self.aside.is_empty()).then_some(&self.aside);
             let unreadable = self.base.get().is_some_and(Result::is_err).then_some(ParkReason::Unread);
-            db.prepare_cached("UPDATE documents SET changes = ?2, edits = ?3, aside = ?4, parked = ?5, dropped = ?6 WHERE n = ?1")?.execute(params![
-                self.n,
-                self.changes,
-                redos,
-                aside,
-                unreadable.or(self.parked).map(|why| why.to_string()),
-                self.dropped
-            ])?;
+            db.prepare_cached("UPDATE documents SET changes = ?2, edits = ?3, aside = ?4, parked = ?5, dropped = ?6, withdrawn = ?7 WHERE n = ?1")?.execute(
+                params![
+                    self.n,
+                    self.changes,
+                    redos,
+                    aside,
+                    unreadable.or(self.parked).map(|why| why.to_string()),
+                    self.dropped,
+                    (!self.withdrawn.is_empty()).then_some(&self.withdrawn)
+                ],
+            )?;
         }
         Ok(())
     }
@@ -455,6 +510,18 @@ impl Sorted {
         let (at, _) = self.left.iter().find(|(at, why)| pending[*at].own && *why == ParkReason::Sequence)?;
         gate::inspect(&pending[*at].raw).ok()?.actor
     }
+}
+
+/// Whether a change is own work of one of these standings.
+fn own_in(db: &Connection, doc: DocId, change: Hash, standings: &str) -> Result<bool, StoreError> {
+    let query = format!("SELECT 1 FROM own WHERE doc = ?1 AND change = ?2 AND status IN {standings}");
+    Ok(db.prepare_cached(&query)?.exists(params![doc.as_bytes(), change.0])?)
+}
+
+/// Own work on a record that is not in its base.
+fn overlay(db: &Connection, id: DocId) -> Result<Vec<OwnRow>, StoreError> {
+    let query = format!("SELECT {} FROM own WHERE doc = ?1 AND raw IS NOT NULL ORDER BY n", own::COLUMNS);
+    Ok(db.prepare_cached(&query)?.query_map([id.as_bytes()], OwnRow::read)?.collect::<Result<_, _>>()?)
 }
 
 /// Chunks end to end, each after its length.

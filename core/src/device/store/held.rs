@@ -12,7 +12,7 @@ use super::meta::{self, Renew};
 use super::outbox::Outstanding;
 use super::prove::batch_at;
 use super::work::Work;
-use super::{StoreError, rebuild};
+use super::{StoreError, purge, rebuild};
 use crate::domain::id::{DocId, Hash, Incarnation};
 use crate::wire::batch::Batch;
 use crate::wire::sync::{Answer, BatchFault, OutboxHead};
@@ -112,6 +112,9 @@ fn hold_through(db: &Connection, n: i64) -> Result<(), StoreError> {
 /// The server's word on what it holds of this device's outbox. A batch that this store never made means that the store is a copy, or was restored; one
 /// before the last receipt means nothing. Says whether it was news.
 fn outbox_at(db: &Connection, work: &mut Work<'_>, head: &OutboxHead) -> Result<bool, StoreError> {
+    if !is_head(head) {
+        return Ok(false);
+    }
     let last = if head.seq == 0 { Some(0) } else { batch_at(db, head)? };
     if last.is_some_and(|last| last < proved(db).unwrap_or_default()) {
         return Ok(false);
@@ -134,6 +137,11 @@ fn outbox_at(db: &Connection, work: &mut Work<'_>, head: &OutboxHead) -> Result<
 
 fn hold_exactly(db: &Connection, last: i64) -> Result<usize, StoreError> {
     Ok(db.prepare_cached("UPDATE batches SET held = (n <= ?1) WHERE void = 0 AND held <> (n <= ?1)")?.execute([last])?)
+}
+
+/// Whether it can be the head of an outbox: the number before the first batch goes with no hash, and no other.
+pub(super) fn is_head(head: &OutboxHead) -> bool {
+    (head.seq == 0) == (head.hash == Hash::ZERO)
 }
 
 /// Whether the next batch to be sent has its place after what the server holds. None to be sent has.
@@ -169,13 +177,19 @@ pub(super) fn doubt(db: &Connection) -> Result<bool, StoreError> {
 
 /// Takes back the receipts above a position of the device's own stream, and every verdict in them: the work is to be delivered again.
 pub(super) fn withdraw(db: &Connection, work: &mut Work<'_>, above: u64) -> Result<(), StoreError> {
+    // Where an earlier word on the same batch counts again, all are read once more.
+    let earlier = db.prepare_cached("SELECT 1 FROM batches WHERE verdict_seq > ?1 AND first_seq <= ?1")?.exists([i64_of(above)])?;
+    let above = if earlier { 0 } else { above };
+    if earlier {
+        purge::read_again(db, work.identity.stream)?;
+    }
     let batches =
         db.prepare_cached("SELECT n FROM batches WHERE verdict_seq > ?1")?.query_map([i64_of(above)], |row| row.get(0))?.collect::<Result<Vec<i64>, _>>()?;
     if batches.is_empty() {
         return Ok(());
     }
     for batch in batches {
-        db.prepare_cached("UPDATE batches SET verdict_seq = NULL, received_ms = NULL, safe_ms = NULL WHERE n = ?1")?.execute([batch])?;
+        db.prepare_cached("UPDATE batches SET verdict_seq = NULL, first_seq = NULL, received_ms = NULL, safe_ms = NULL WHERE n = ?1")?.execute([batch])?;
         let docs = db
             .prepare_cached("SELECT DISTINCT doc FROM own WHERE batch = ?1 AND status IN (2, 3, 5, 6, 7) AND doc IS NOT NULL")?
             .query_map([batch], |row| row.get::<_, [u8; 16]>(0).map(DocId::from_bytes))?

@@ -11,6 +11,8 @@
 //! SQL is in `core/migrations`; the tables are described in `docs/schema.md`, "On the phone".
 
 mod apply;
+mod arrivals;
+mod author;
 mod db;
 mod decide;
 mod document;

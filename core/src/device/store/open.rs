@@ -29,6 +29,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/009_covered_batches_are_kept_a_while.sql"),
     include_str!("../../../migrations/010_what_was_not_taken.sql"),
     include_str!("../../../migrations/011_what_was_seen_is_shown.sql"),
+    include_str!("../../../migrations/012_what_a_position_brought.sql"),
 ];
 pub(super) const PAGE: u64 = 4096;
 

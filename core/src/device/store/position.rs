@@ -75,11 +75,11 @@ pub(super) fn step_back(db: &Connection, to: &Cursor) -> Result<bool, StoreError
     Ok(moved > 0)
 }
 
-/// Takes back what the centre granted and ordered above a position of the device's own stream.
-pub(super) fn withdraw(db: &Connection, above: u64) -> Result<(), StoreError> {
-    db.prepare_cached("DELETE FROM grants WHERE seq > ?1")?.execute([i64_of(above)])?;
+/// Takes back what the centre granted and ordered above a position of the device's own stream. Says whether a grant was among it.
+pub(super) fn withdraw(db: &Connection, above: u64) -> Result<bool, StoreError> {
+    let granted = db.prepare_cached("DELETE FROM grants WHERE seq > ?1")?.execute([i64_of(above)])?;
     db.prepare_cached("DELETE FROM instructions WHERE seq > ?1")?.execute([i64_of(above)])?;
-    Ok(())
+    Ok(granted > 0)
 }
 
 /// Whether the centre limited the device to reports: its last word counts.

@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::meta::{self, Identity, Renew};
 use super::outbox::Outstanding;
-use super::{StoreError, outbox, position};
+use super::{StoreError, held, outbox, position};
 use crate::domain::id::{Hash, StreamId};
 use crate::wire::batch::Batch;
 use crate::wire::entry::chain;
@@ -24,7 +24,7 @@ pub(super) fn contradicts(db: &Connection, answer: &Answer) -> Result<bool, Stor
     }
     let copied = meta::get(db, meta::RENEW)? == Some(Renew::Copied);
     match &answer.outbox {
-        Some(head) if head.seq > 0 && !copied => Ok(batch_at(db, head)?.is_none()),
+        Some(head) if head.seq > 0 && held::is_head(head) && !copied => Ok(batch_at(db, head)?.is_none()),
         _ => Ok(false),
     }
 }

@@ -6,7 +6,7 @@ use rusqlite::{Connection, params};
 use super::apply::i64_of;
 use super::observe::Touched;
 use super::own::{UNDECIDED, UNDELIVERED};
-use super::{StoreError, search};
+use super::{StoreError, arrivals, search};
 use crate::domain::id::{DocId, FactId, StreamId};
 use crate::wire::sync::Cursor;
 
@@ -28,6 +28,12 @@ pub(super) fn cut(db: &Connection, common: &Cursor) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// A stream is to be read again from its start.
+pub(super) fn read_again(db: &Connection, stream: StreamId) -> Result<(), StoreError> {
+    db.prepare_cached("UPDATE streams SET reread = 1 WHERE stream = ?1")?.execute([stream.as_bytes()])?;
+    Ok(())
+}
+
 /// Sets the streams that are to be read again to their start, before every epoch; says whether there are any.
 pub(super) fn reread(db: &Connection) -> Result<bool, StoreError> {
     let set = "UPDATE streams SET epoch = 0, seq = 0, chain = zeroblob(32), left_seq = 0, reread = 0 WHERE reread = 1";
@@ -38,6 +44,7 @@ pub(super) fn reread(db: &Connection) -> Result<bool, StoreError> {
 pub(super) fn lost_stream(db: &Connection, stream: StreamId) -> Result<(), StoreError> {
     let items =
         db.prepare("SELECT item FROM held WHERE stream = ?1")?.query_map([stream.as_bytes()], |row| row.get(0))?.collect::<Result<Vec<[u8; 16]>, _>>()?;
+    arrivals::lost_stream(db, stream)?;
     db.execute("DELETE FROM streams WHERE stream = ?1", [stream.as_bytes()])?;
     items.into_iter().try_for_each(|item| leaving(db, item))
 }
@@ -99,6 +106,7 @@ pub(super) fn forget(db: &Connection, doc: DocId, touched: &mut Touched) -> Resu
     ))?
     .execute([id])?;
     db.prepare_cached("DELETE FROM actions WHERE doc = ?1")?.execute([id])?;
+    arrivals::forget(db, doc)?;
     db.prepare_cached("UPDATE own SET command = NULL, raw = NULL WHERE doc = ?1 AND status NOT IN (3, 5)")?.execute([id])?;
     db.prepare_cached("DELETE FROM documents WHERE doc = ?1")?.execute([id])?;
     touched.cases = true;

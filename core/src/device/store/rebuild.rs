@@ -6,12 +6,13 @@
 
 use rusqlite::{Connection, params};
 
+use super::author::Renamed;
 use super::document::Document;
 use super::meta::{self, Renew};
 use super::observe::Touched;
 use super::own::{self, OwnRow, Standing};
-use super::seen::Redone;
-use super::{Context, StoreError, project};
+use super::seen::{Redone, Seen};
+use super::{Context, StoreError, arrivals, author, project};
 use crate::domain::id::{ActionId, DocId, Hash, Incarnation};
 use crate::env::Environment;
 use crate::record::{Change, Command, Content, Record, RecordError, RecordKind};
@@ -121,6 +122,11 @@ fn redo(db: &Connection, context: &Context, doc: DocId, incarnation: Incarnation
         (None, Some(kind)) => Document::open(db, doc, kind)?,
         (None, None) => return Ok(()),
     };
+    let doubted = arrivals::of_record(db, doc)?;
+    if !doubted.is_empty() {
+        document.withdraw(db, &doubted)?;
+        document.store(db)?;
+    }
     let lost: Vec<i64> = document.overlay().iter().filter(|row| !matches!(row.standing, Standing::Waiting | Standing::Quarantined)).map(|row| row.n).collect();
     let Ok(mut record) = document.rebase() else {
         // A parked record cannot be written. What is unsent names the old incarnation and must not be sealed under the new one: it waits to be done again
@@ -132,19 +138,26 @@ fn redo(db: &Connection, context: &Context, doc: DocId, incarnation: Incarnation
     for n in lost {
         document.drop_own(db, n)?;
     }
-    let mut redone = Redone::default();
+    let (mut redone, mut renamed) = (Redone::default(), Renamed::default());
+    let (grants, author) = (author::grants(db)?, meta::identity(db)?.map(|identity| identity.grant.author()));
     for row in wanted {
+        let command: Option<Command> = row.command.as_deref().map(meta::decode).transpose()?;
+        let command = command.map(|command| match &author {
+            Some(author) => renamed.command(command, &grants, author),
+            None => command,
+        });
         let seen = redone.seen(db, &document, &record, &row)?;
         let seen = seen.unwrap_or_else(|| record.heads());
         let before = row.change;
-        match run(&document, &mut record, incarnation, &row, &seen)? {
+        match run(&document, &mut record, incarnation, &row, command.as_ref(), &seen) {
             Ok(change) => {
                 redone.written(before, change.hash);
                 again(db, &row)?;
                 let attempt = row.attempt + u32::from(row.standing == Standing::Redo);
                 let (change, raw) = (change.hash, Some(change.raw));
-                let standing = Standing::New;
-                let mut next = OwnRow { change, raw, standing, attempt, ..row };
+                let (standing, command) = (Standing::New, command.as_ref().map(meta::encode));
+                let mut next = OwnRow { change, raw, command, standing, attempt, ..row };
+                next.seen = Seen::of(&document, &next).map(|seen| meta::encode(&seen));
                 next.n = next.insert(db)?;
                 document.push_own(next);
             }
@@ -159,27 +172,26 @@ fn redo(db: &Connection, context: &Context, doc: DocId, incarnation: Incarnation
 }
 
 /// Runs the intent of a row again, or says how it stands instead.
-fn run(document: &Document, record: &mut Record, incarnation: Incarnation, row: &OwnRow, seen: &[Hash]) -> Result<Result<Change, Standing>, StoreError> {
+fn run(document: &Document, record: &mut Record, incarnation: Incarnation, row: &OwnRow, command: Option<&Command>, seen: &[Hash]) -> Result<Change, Standing> {
     if document.has_edit(row.edit) {
-        return Ok(Err(Standing::Received));
+        return Err(Standing::Received);
     }
-    let command: Option<Command> = row.command.as_deref().map(meta::decode).transpose()?;
     let Some(command) = command.filter(|_| row.standing != Standing::Redo || row.attempt == 0) else {
-        return Ok(Err(Standing::Decide));
+        return Err(Standing::Decide);
     };
-    if actions_are_there(record, &command) {
-        return Ok(Err(Standing::Received));
+    if actions_are_there(record, command) {
+        return Err(Standing::Received);
     }
     let time_s = row.made_ms.div_euclid(1000);
-    let written = match record.write_as_seen(incarnation, &command, time_s, seen) {
+    let written = match record.write_as_seen(incarnation, command, time_s, seen) {
         // Where he stood is gone, and what is there may do.
-        Err(RecordError::Unfit(_)) => record.write(incarnation, &command, time_s),
+        Err(RecordError::Unfit(_)) => record.write(incarnation, command, time_s),
         written => written,
     };
-    Ok(written.map_err(|error| match error {
+    written.map_err(|error| match error {
         RecordError::Nothing => Standing::Received,
         _ => Standing::Decide,
-    }))
+    })
 }
 
 /// Whether a case has all of a command's actions, by whatever hand. A field's value is no such sign:

@@ -74,6 +74,8 @@ impl Redone {
                     found.extend(carriers);
                 } else if let Some(Seen(before)) = before(db, document, known.change)? {
                     open.extend(before);
+                } else if let Some(deps) = document.withdrawn(known.change) {
+                    open.extend(deps.into_iter().map(|change| Known { change, edit: None }));
                 } else {
                     // The centre lost a colleague's change, or keeps the record under another id.
                     found.extend(record.founders());

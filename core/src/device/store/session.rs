@@ -6,7 +6,7 @@ use rusqlite::{Connection, params};
 
 use super::meta;
 use super::outbox::Outstanding;
-use super::{StoreError, held, outbox, position, purge};
+use super::{StoreError, arrivals, author, held, outbox, position, purge};
 use crate::domain::id::{Hash, StreamId};
 use crate::domain::time::{Anchor, Interval};
 use crate::wire::enrol::SignedGrant;
@@ -51,21 +51,19 @@ fn directory(db: &Connection, work: &mut Work<'_>, directory: &[StreamInfo]) -> 
 pub(super) fn list_stream(db: &Connection, info: &StreamInfo) -> Result<bool, StoreError> {
     let area = info.area.map(|area| area.to_string());
     let org = info.org.map(|org| *org.as_bytes());
-    let known = db.prepare_cached("UPDATE streams SET kind = ?2, area = ?3, org = ?4 WHERE stream = ?1")?.execute(params![
+    let known = db.prepare_cached("UPDATE streams SET kind = ?2, area = ?3, org = ?4, told_epoch = ?5 WHERE stream = ?1")?.execute(params![
         info.id.as_bytes(),
         info.kind.code(),
         area,
-        org
+        org,
+        info.epoch
     ])?;
     if known == 0 {
-        db.prepare_cached("INSERT INTO streams (stream, kind, area, org, epoch, seq, chain) VALUES (?1, ?2, ?3, ?4, ?5, 0, ?6)")?.execute(params![
-            info.id.as_bytes(),
-            info.kind.code(),
-            area,
-            org,
-            info.epoch,
-            Hash::ZERO.0
-        ])?;
+        db.prepare_cached(
+            "INSERT INTO streams (stream, kind, area, org, epoch, seq, chain, n, told_epoch)
+                 VALUES (?1, ?2, ?3, ?4, ?5, 0, ?6, (SELECT coalesce(max(n), 0) + 1 FROM streams), ?5)",
+        )?
+        .execute(params![info.id.as_bytes(), info.kind.code(), area, org, info.epoch, Hash::ZERO.0])?;
     }
     Ok(known == 0)
 }
@@ -73,11 +71,15 @@ pub(super) fn list_stream(db: &Connection, info: &StreamInfo) -> Result<bool, St
 /// The server has not what the device read above that position: receipts, grants and instructions
 /// there are taken back, until they come again.
 fn step_back(db: &Connection, work: &mut Work<'_>, to: &Cursor) -> Result<(), StoreError> {
+    let before = outbox::cursors(db)?.into_iter().find(|cursor| cursor.stream == to.stream);
     work.applied.progress |= position::step_back(db, to)?;
+    arrivals::doubt(db, to, before.map_or(to.epoch, |cursor| cursor.epoch))?;
     purge::cut(db, to)?;
     if to.stream == work.identity.stream {
         held::withdraw(db, work, to.seq)?;
-        position::withdraw(db, to.seq)?;
+        if position::withdraw(db, to.seq)? {
+            author::withdrawn(db)?;
+        }
     }
     Ok(())
 }

@@ -24,6 +24,8 @@ const UNKNOWN: ApplyError = ApplyError::Unproven("a reference to a batch that th
 /// An entry at its proved place.
 pub(super) struct Step<'a> {
     pub(super) at: Cursor,
+    /// The place that a signature covers it by: its own, or where its pack leads to.
+    pub(super) under: Cursor,
     pub(super) entry: Cow<'a, Entry>,
     /// When the server received its actions, where a pack says so; a stream says so before the
     /// entry.
@@ -115,7 +117,7 @@ impl Steps for Proved<'_> {
         place.in_page += 1;
         place.entry += 1;
         self.piece();
-        Ok(Some(Step { at, entry, received: None }))
+        Ok(Some(Step { at, under: at, entry, received: None }))
     }
 
     fn record(&self) -> Option<DocId> {
@@ -133,6 +135,8 @@ impl Steps for Proved<'_> {
 /// The steps of a pack: documents change by change, then facts.
 pub(super) struct Brought {
     at: Cursor,
+    /// Where the pack leads to.
+    under: Cursor,
     docs: std::vec::IntoIter<PackDoc>,
     /// The document that is under way: its changes, how many of them were taken, and which are
     /// redos.
@@ -142,9 +146,9 @@ pub(super) struct Brought {
 }
 
 impl Brought {
-    pub(super) fn new(at: Cursor, docs: Vec<PackDoc>, facts: Vec<Fact>) -> Self {
+    pub(super) fn new(at: Cursor, under: Cursor, docs: Vec<PackDoc>, facts: Vec<Fact>) -> Self {
         let left = docs.iter().map(|doc| doc.changes.len()).sum::<usize>() + facts.len();
-        let mut brought = Self { at, docs: docs.into_iter(), open: None, facts: facts.into_iter(), left };
+        let mut brought = Self { at, under, docs: docs.into_iter(), open: None, facts: facts.into_iter(), left };
         brought.open();
         brought
     }
@@ -180,7 +184,7 @@ impl Steps for Brought {
         };
         self.left -= 1;
         self.open();
-        Ok(Some(Step { at: self.at, entry: Cow::Owned(entry), received }))
+        Ok(Some(Step { at: self.at, under: self.under, entry: Cow::Owned(entry), received }))
     }
 
     fn record(&self) -> Option<DocId> {

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::arrivals::Item;
 use super::document::Document;
 use super::meta::{self, Identity, Renew};
 use super::observe::Touched;
@@ -12,12 +13,13 @@ use super::open::PAGE;
 use super::own::{self, OwnRow, Standing};
 use super::parked::{self, KNOWN_FACTS, ParkReason};
 use super::project::{self, View};
-use super::{Context, StoreError, purge, rebuild, write};
+use super::{Context, StoreError, arrivals, author, purge, rebuild, write};
 use crate::domain::fact::{Body, Fact, FactKind};
 use crate::domain::id::{ActionId, DocId, Hash, StreamId};
 use crate::domain::server_fact::{Instruction, Received, Reference};
 use crate::domain::time::Interval;
 use crate::record::{RecordKind, gate};
+use crate::wire::batch::change_hash;
 use crate::wire::enrol::SignedGrant;
 use crate::wire::entry::Entry;
 use crate::wire::limits;
@@ -69,7 +71,7 @@ pub(super) fn is_full(db: &Connection, room: u64) -> Result<bool, StoreError> {
 }
 
 impl Work<'_> {
-    pub(super) fn entry(&mut self, Step { at, entry, received }: &Step<'_>) -> Result<(), StoreError> {
+    pub(super) fn entry(&mut self, Step { at, under, entry, received }: &Step<'_>) -> Result<(), StoreError> {
         self.weight += ENTRY;
         self.applied.entries += 1;
         self.applied.progress = true;
@@ -81,6 +83,7 @@ impl Work<'_> {
         match &**entry {
             Entry::Change(change) => {
                 self.hold(*change.doc.as_bytes(), at.stream)?;
+                arrivals::note(self.db, under, Item::Change(change.doc, change.change_hash()))?;
                 self.confirm(change.doc, change.kind, &change.raw, change.edit)?;
                 if change.kind == RecordKind::Case {
                     let received = if received.is_some() { *received } else { self.receiving(at.stream)? };
@@ -91,6 +94,7 @@ impl Work<'_> {
                 self.hold(*join.doc.as_bytes(), at.stream)?;
                 self.document(join.doc, join.kind)?;
                 for raw in &join.changes {
+                    arrivals::note(self.db, under, Item::Change(join.doc, change_hash(raw)))?;
                     self.confirm(join.doc, join.kind, raw, None)?;
                 }
             }
@@ -98,7 +102,10 @@ impl Work<'_> {
                 purge::released(self.db, *leave.doc.as_bytes(), at.stream)?;
                 purge::left(self.db, at)?;
             }
-            Entry::Fact(fact) => self.fact(at, fact)?,
+            Entry::Fact(fact) => {
+                self.noted(under, fact)?;
+                self.fact(at, fact)?;
+            }
         }
         Ok(())
     }
@@ -168,6 +175,16 @@ impl Work<'_> {
             self.weight += RECORD + usize::try_from(held.unwrap_or_default()).unwrap_or_default();
         }
         Ok(())
+    }
+
+    fn noted(&self, under: &Cursor, fact: &Fact) -> Result<(), StoreError> {
+        let item = match fact.kind {
+            // A step back takes these back by their places.
+            FactKind::Verdict | FactKind::Grant | FactKind::Instruction => return Ok(()),
+            FactKind::View | FactKind::Received | FactKind::Reference => Item::Instead(fact.hash()),
+            _ => Item::Fact(fact.id),
+        };
+        arrivals::note(self.db, under, item)
     }
 
     fn document(&mut self, id: DocId, kind: RecordKind) -> Result<&mut Document, StoreError> {
@@ -365,7 +382,7 @@ impl Work<'_> {
         };
         self.applied.receipts += 1;
         self.touched.status = true;
-        self.db.prepare_cached("UPDATE batches SET verdict_seq = ?2, received_ms = ?3, held = 1, void = 0 WHERE n = ?1")?.execute(params![
+        self.db.prepare_cached("UPDATE batches SET first_seq = min(coalesce(first_seq, verdict_seq, ?2), ?2), verdict_seq = ?2, received_ms = ?3, held = 1, void = 0 WHERE n = ?1")?.execute(params![
             n,
             i64_of(at.seq),
             verdict.received_ms
@@ -418,6 +435,11 @@ impl Work<'_> {
                     }
                     self.applied.parked += parked;
                 }
+            }
+            // By an author whose grant was taken back: done again under the one in force.
+            Verdict::Refused(_) if !author::is_granted(db, &row)? => {
+                rebuild::again_from(db, row.n)?;
+                rebuild::set_renew(db, Renew::Refused)?;
             }
             Verdict::Refused(reason) => {
                 self.applied.refused += 1;

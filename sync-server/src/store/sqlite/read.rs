@@ -222,11 +222,6 @@ impl<C: Connected> Read for C {
         self.one(&format!("{BATCH} WHERE incarnation = ?1 AND seq = ?2"), (incarnation.as_bytes(), sql(seq)), batch_row)
     }
 
-    fn holds(&self, device: DeviceId, batch: Hash) -> Result<bool> {
-        let text = "SELECT 1 FROM batches b JOIN incarnations i ON i.id = b.incarnation WHERE i.device = ?1 AND b.hash = ?2";
-        Ok(self.one(text, (device.as_bytes(), batch.0), |_| Ok(()))?.is_some())
-    }
-
     fn batches(&self, incarnation: Incarnation, after: u64, limit: usize) -> Result<Vec<BatchRow>> {
         let text = format!("{BATCH} WHERE incarnation = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3");
         self.all(&text, (incarnation.as_bytes(), sql(after), limit as i64), batch_row)

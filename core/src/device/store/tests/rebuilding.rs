@@ -275,6 +275,18 @@ fn a_colleagues_value_stays_beside_that_of_a_phone_which_is_rebuilt() {
     }
 }
 
+/// Done again twice, the second time without an edit between that was refused meanwhile.
+#[test]
+fn work_that_is_done_again_twice_still_knows_what_its_author_had_seen() {
+    let steps = [
+        Step::Set { phone: 2, field: 2, value: 2 },
+        Step::Rebuild { phone: 2, why: Rebuild::Refused },
+        Step::Set { phone: 2, field: 2, value: 0 },
+        Step::Rebuild { phone: 2, why: Rebuild::Forked },
+    ];
+    assert_eq!(lived(&steps, true), lived(&steps, false));
+}
+
 /// A record that the centre keeps under a new id has none of the changes that its author had seen.
 #[test]
 fn work_for_a_retired_record_stays_beside_what_its_author_had_not_seen() {
