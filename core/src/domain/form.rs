@@ -77,7 +77,11 @@ type Checked = Result<(), FormError>;
 pub fn complete(fields: Fields) -> Fields {
     let blank = |text: &Option<String>| text.as_ref().is_none_or(|text| text.trim().is_empty());
     let text = if blank(&fields.text) && fields.evidence.is_none() { fields.title.clone() } else { fields.text };
-    let by_category = || Some(category::find(fields.category.as_deref()?)?.severity);
+    let by_category = || {
+        let code = fields.category.as_deref()?;
+        let minor = category::find(code).map(|minor| minor.severity);
+        minor.or_else(|| category::words(code).map(|_| Severity::Normal))
+    };
     let severity = fields.severity.or_else(by_category);
     Fields { text, severity, ..fields }
 }

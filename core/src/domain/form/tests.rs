@@ -96,6 +96,8 @@ fn what_was_said_elsewhere_completes_a_report() {
     let short = Fields { title: Some("井盖破损".into()), text: None, severity: None, ..report() };
     let whole = complete(short);
     assert_eq!((whole.text.as_deref(), whole.severity), (Some("井盖破损"), Some(Severity::Urgent)));
+    let by = |category: &str| complete(Fields { category: Some(category.into()), severity: None, ..report() }).severity;
+    assert_eq!((by("02"), by("0306"), by("9999")), (Some(Severity::Normal), Some(Severity::Emergency), None));
     assert_eq!(complete(report()), report());
     assert_eq!(complete(Fields::default()), Fields::default());
 }

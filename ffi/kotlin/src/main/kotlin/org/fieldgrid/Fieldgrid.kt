@@ -29,7 +29,10 @@ interface Fieldgrid : AutoCloseable {
      */
     suspend fun enrol(invite: String)
 
-    /** Forgets everything on this phone, unsent work too, for good: it is given to someone else. */
+    /**
+     * Forgets everything on this phone, unsent work too, for good: it is given to someone else. A phone that the centre revoked does so by itself at its next
+     * contact, and says in [DeviceStatus.wiped] what had become of its work.
+     */
     suspend fun wipe()
 
     // ---- the status screen, and the sync line of every other
@@ -58,14 +61,15 @@ interface Fieldgrid : AutoCloseable {
     fun observeCase(id: String): Flow<CaseDetail?>
 
     /**
-     * Reports a new case, which happened now unless [fields] say when. Saved, durably, when it returns.
+     * Reports a new case, which happened now unless [fields] say when. It needs a category, a place and words (or a title); without a severity it is as
+     * bad as its category is by default. What it lacks is said at once ([FieldgridException.Incomplete]), with the fields. Saved, durably, when it returns.
      *
      * @return the case's id.
      * @throws FieldgridException nothing is saved, and what the form holds is the app's to keep. So with all that follow.
      */
     suspend fun report(fields: ActionFields, form: UUID? = null): String
 
-    /** Acts on a case. What a kind must say is in [NextAction.requires]; times are filled in. */
+    /** Acts on a case. What a kind must say is in [NextAction.requires], else it is [FieldgridException.Incomplete]; times are filled in. */
     suspend fun act(case: String, kind: ActionKind, fields: ActionFields = ActionFields(), form: UUID? = null): String
 
     // ---- households
@@ -118,7 +122,7 @@ interface Fieldgrid : AutoCloseable {
 
     // ---- search, and what was refused
 
-    /** Cases and households that match what was typed, Chinese included. */
+    /** Cases and households that match what was typed, Chinese included; nothing typed matches nothing. */
     suspend fun search(typed: String, limit: Int = PAGE, after: PageToken? = null): Page<Hit>
 
     /** Own work that the centre refused and its author has not decided about. */
@@ -159,7 +163,7 @@ interface Fieldgrid : AutoCloseable {
     /** Syncs once, until everything is exchanged, or something makes it wait ([SyncResult.wait]). */
     suspend fun syncNow(): SyncResult
 
-    /** Keeps in sync from now on. Does nothing before enrolment. */
+    /** Keeps in sync from now on; before enrolment, from then on. */
     suspend fun start()
 
     /** Stops keeping in sync, within five seconds. */
@@ -178,13 +182,14 @@ interface Fieldgrid : AutoCloseable {
     suspend fun closeAndWait()
 
     companion object {
-        /** How many rows a page has unless said otherwise; at most 500. */
+        /** How many rows a page has unless said otherwise. A `limit` is brought into 1 … 500. */
         const val PAGE: Int = 50
 
         /**
          * Opens the phone's store, or makes it. When another [Fieldgrid] of this process is just being closed, it waits for that.
          *
          * @throws FieldgridException.WrongKey nothing was changed. So with every other: the file is as it was.
+         * @throws FieldgridException.Lost the store is gone although this phone had one.
          * @throws FieldgridException.InUse another process has it open, or a [Fieldgrid] that was not closed.
          */
         suspend fun open(options: OpenOptions): Fieldgrid = Engine.open(options)
@@ -202,5 +207,12 @@ interface Fieldgrid : AutoCloseable {
  * @property life a small file that backups do not reach (Android: in `noBackupFilesDir`), which tells a restored store from the one closed last; by default
  *   beside the database.
  * @property caPem certificates of a private CA to trust beside the public ones.
+ * @property startAnew begins a new store where [life] tells of one that is gone, instead of [FieldgridException.Lost]. A store that is there is opened.
  */
-class OpenOptions(val path: File, val key: ByteArray, val life: File? = null, val caPem: ByteArray? = null)
+class OpenOptions(
+    val path: File,
+    val key: ByteArray,
+    val life: File? = null,
+    val caPem: ByteArray? = null,
+    val startAnew: Boolean = false,
+)

@@ -1,5 +1,8 @@
 package org.fieldgrid
 
+import org.fieldgrid.internal.Library
+import org.fieldgrid.internal.quiet
+
 /**
  * What an action says. Which of these a kind needs is in [NextAction.requires]; times that it lacks are filled in.
  *
@@ -63,7 +66,10 @@ data class ActionFields(
     val decision: String? = null,
     val primary: String? = null,
     val source: String? = null,
-)
+) {
+    /** What was typed is in no log. */
+    override fun toString() = quiet("ActionFields", category, severity)
+}
 
 /**
  * A place: a point in WGS-84, words, or both.
@@ -73,7 +79,10 @@ data class ActionFields(
  * @property longitude degrees.
  * @property accuracyM accuracy of the fix, metres.
  */
-data class Place(val address: String? = null, val latitude: Double? = null, val longitude: Double? = null, val accuracyM: Int? = null)
+data class Place(val address: String? = null, val latitude: Double? = null, val longitude: Double? = null, val accuracyM: Int? = null) {
+    /** Where somebody was is in no log. */
+    override fun toString() = quiet("Place")
+}
 
 /**
  * Which cases.
@@ -105,20 +114,26 @@ data class CaseFilter(
 data class HouseholdFilter(val area: String? = null, val care: Boolean = false)
 
 /**
- * The fields of a household or a person that a form sets, and no others. The names are in `docs/schema.md`.
+ * The fields of a household or a person that a form sets, and no others. The names are in `docs/codes.md`.
  *
  * @property values by field name; `null` clears the field.
  * @property tags set or not.
  */
 data class FieldEdit(val values: Map<String, String?> = emptyMap(), val tags: Map<String, Boolean> = emptyMap()) {
     constructor(vararg values: Pair<String, String?>) : this(mapOf(*values))
+
+    /** What was typed is in no log. */
+    override fun toString() = quiet("FieldEdit", values.keys)
 }
 
 /**
  * Whether this may be a number of a Chinese identity card: 18 characters whose date and check character are right. A warning at most: a number may be kept all
  * the same, for there are other papers.
  */
-fun idNumberFits(number: String): Boolean = org.fieldgrid.ffi.idNumberFits(number)
+fun idNumberFits(number: String): Boolean {
+    Library.ready()
+    return org.fieldgrid.ffi.idNumberFits(number)
+}
 
 /**
  * A visit as its form gives it.
@@ -137,4 +152,7 @@ data class Visit(
     val needs: String? = null,
     val nextDueMs: Long? = null,
     val cases: List<String> = emptyList(),
-)
+) {
+    /** What was typed is in no log. */
+    override fun toString() = quiet("Visit", kind, result)
+}

@@ -1,5 +1,7 @@
 package org.fieldgrid
 
+import org.fieldgrid.internal.quiet
+
 /**
  * Where work is, told from receipts only.
  *
@@ -52,7 +54,10 @@ data class CaseRow(
     val mine: Boolean = false,
     val assigned: Boolean = false,
     val delivery: Delivery = Delivery(DeliveryState.THEIRS),
-)
+) {
+    /** What was typed is in no log. */
+    override fun toString() = quiet("CaseRow", id, state)
+}
 
 /**
  * A household in a list.
@@ -77,7 +82,10 @@ data class HouseholdRow(
     val care: Int = 0,
     val masked: Boolean = false,
     val delivery: Delivery = Delivery(DeliveryState.THEIRS),
-)
+) {
+    /** What was typed is in no log. */
+    override fun toString() = quiet("HouseholdRow", id)
+}
 
 /**
  * A visit in a list.
@@ -141,7 +149,10 @@ data class RefusedEdit(
     val idNumber: String? = null,
     val backedUp: Boolean = false,
     val remedies: List<Remedy> = emptyList(),
-)
+) {
+    /** What was typed is in no log. */
+    override fun toString() = quiet("RefusedEdit", id, record, delivery.state)
+}
 
 /**
  * Who the phone is to the centre.
@@ -160,7 +171,10 @@ data class Enrolment(
     val org: String? = null,
     val expiresMs: Long = 0,
     val server: String = "",
-)
+) {
+    /** What was typed is in no log. */
+    override fun toString() = quiet("Enrolment", role)
+}
 
 /**
  * An action that the phone's person may do next.
@@ -199,7 +213,10 @@ data class HistoryEntry(
     val effective: Boolean = true,
     val noEffect: Words? = null,
     val delivery: Delivery = Delivery(DeliveryState.THEIRS),
-)
+) {
+    /** What was typed is in no log. */
+    override fun toString() = quiet("HistoryEntry", id, kind)
+}
 
 /**
  * A dispatch of a case.
@@ -266,7 +283,10 @@ data class CaseDetail(
     val next: List<NextAction> = emptyList(),
     val refused: List<RefusedEdit> = emptyList(),
     val parked: Boolean = false,
-)
+) {
+    /** What was typed is in no log. */
+    override fun toString() = quiet("CaseDetail", row)
+}
 
 /**
  * A person of a household.
@@ -287,7 +307,10 @@ data class Person(
     val care: Boolean = false,
     val hasIdNumber: Boolean = false,
     val ended: Boolean = false,
-)
+) {
+    /** What was typed is in no log. */
+    override fun toString() = quiet("Person", id)
+}
 
 /**
  * Values of a field that concurrent edits also gave; the one that shows is in the fields.
@@ -296,7 +319,10 @@ data class Person(
  * @property field The field.
  * @property values The other values.
  */
-data class Alternative(val person: String?, val field: String, val values: List<String>)
+data class Alternative(val person: String?, val field: String, val values: List<String>) {
+    /** What was typed is in no log. */
+    override fun toString() = quiet("Alternative", person, field)
+}
 
 /**
  * A household on its screen.
@@ -319,7 +345,10 @@ data class HouseholdDetail(
     val visits: List<VisitRow> = emptyList(),
     val refused: List<RefusedEdit> = emptyList(),
     val parked: Boolean = false,
-)
+) {
+    /** What was typed is in no log. */
+    override fun toString() = quiet("HouseholdDetail", row)
+}
 
 /**
  * Why sync waits.
@@ -365,7 +394,9 @@ data class SyncResult(
  * @property households Households on this phone.
  * @property parked Records that could not take a change.
  * @property contactMs The phone's clock at the last contact, milliseconds since 1970.
- * @property reportOnly Too long without contact: reports only, households are locked.
+ * @property reportOnly Reports only, households are locked: too long without contact, or awaiting approval.
+ * @property awaitsApproval The centre has yet to approve this phone.
+ * @property wiped What had become of the work when the centre revoked this phone and its store was wiped; until it enrols again.
  * @property leaseLeftMs How much longer everything may be done without contact, milliseconds; `null` when it has ended.
  * @property copied The store was found to be a copy; it gets a new life at the next contact.
  * @property background Whether the background keeps in sync.
@@ -384,6 +415,8 @@ data class DeviceStatus(
     val parked: Int = 0,
     val contactMs: Long? = null,
     val reportOnly: Boolean = false,
+    val awaitsApproval: Boolean = false,
+    val wiped: Wiped? = null,
     val leaseLeftMs: Long? = null,
     val copied: Boolean = false,
     val background: Boolean = false,
@@ -391,6 +424,16 @@ data class DeviceStatus(
     val wait: SyncWait? = null,
     val nextTryMs: Long? = null,
 )
+
+/**
+ * What had become of the phone's work when the centre revoked it and its store was wiped.
+ *
+ * @property atMs When, milliseconds since 1970, phone's clock.
+ * @property received Edits and facts that the centre had received.
+ * @property keptAside Those that the centre keeps aside until its administrator decides.
+ * @property lost Those that never reached the centre, or were refused.
+ */
+data class Wiped(val atMs: Long, val received: Int = 0, val keptAside: Int = 0, val lost: Int = 0)
 
 /**
  * Names for codes and ids.
@@ -403,7 +446,10 @@ data class Names(
     val areas: Map<String, String> = emptyMap(),
     val orgs: Map<String, String> = emptyMap(),
     val people: Map<String, String> = emptyMap(),
-)
+) {
+    /** What was typed is in no log. */
+    override fun toString() = quiet("Names")
+}
 
 /**
  * A line of the log.

@@ -23,10 +23,10 @@ internal class Engine private constructor(private val device: Device) : Fieldgri
     override fun observeStatus() = watching({ device.observeStatus() }, { next() }, { shown() })
 
     override suspend fun cases(filter: CaseFilter, limit: Int, after: PageToken?) =
-        aside { device.cases(filter.given(), limit.toUInt(), after?.given()).shown() }
+        aside { device.cases(filter.given(), rows(limit), after?.given()).shown() }
 
     override fun observeCases(filter: CaseFilter, limit: Int, after: PageToken?) =
-        watching({ device.observeCases(filter.given(), limit.toUInt(), after?.given()) }, { next() }, { shown() })
+        watching({ device.observeCases(filter.given(), rows(limit), after?.given()) }, { next() }, { shown() })
 
     override suspend fun case(id: String) = aside { device.case(id)?.shown() }
     override fun observeCase(id: String) = watching({ device.observeCase(id) }, { next() }, { this?.shown() })
@@ -36,10 +36,10 @@ internal class Engine private constructor(private val device: Device) : Fieldgri
         aside { device.act(case, kind.given(), fields.given(), form?.toString()) }
 
     override suspend fun households(filter: HouseholdFilter, limit: Int, after: PageToken?) =
-        aside { device.households(filter.given(), limit.toUInt(), after?.given()).shown() }
+        aside { device.households(filter.given(), rows(limit), after?.given()).shown() }
 
     override fun observeHouseholds(filter: HouseholdFilter, limit: Int, after: PageToken?) =
-        watching({ device.observeHouseholds(filter.given(), limit.toUInt(), after?.given()) }, { next() }, { shown() })
+        watching({ device.observeHouseholds(filter.given(), rows(limit), after?.given()) }, { next() }, { shown() })
 
     override suspend fun household(id: String) = aside { device.household(id)?.shown() }
     override fun observeHousehold(id: String) = watching({ device.observeHousehold(id) }, { next() }, { this?.shown() })
@@ -61,13 +61,13 @@ internal class Engine private constructor(private val device: Device) : Fieldgri
         aside { device.revealIdNumber(household, person, reason.given(), note) }
 
     override suspend fun visits(household: String?, limit: Int, after: PageToken?) =
-        aside { device.visits(household, limit.toUInt(), after?.given()).shown() }
+        aside { device.visits(household, rows(limit), after?.given()).shown() }
 
     override fun observeVisits(household: String?, limit: Int, after: PageToken?) =
-        watching({ device.observeVisits(household, limit.toUInt(), after?.given()) }, { next() }, { shown() })
+        watching({ device.observeVisits(household, rows(limit), after?.given()) }, { next() }, { shown() })
 
     override suspend fun visit(household: String, visit: Visit, form: UUID?) = aside { device.visit(household, visit.given(), form?.toString()) }
-    override suspend fun search(typed: String, limit: Int, after: PageToken?) = aside { device.search(typed, limit.toUInt(), after?.given()).shown() }
+    override suspend fun search(typed: String, limit: Int, after: PageToken?) = aside { device.search(typed, rows(limit), after?.given()).shown() }
     override fun observeRefused() = watching({ device.observeRefused() }, { next() }, { map { it.shown() } })
     override suspend fun refused() = aside { device.refused().map { it.shown() } }
     override suspend fun discard(record: String, edit: String) = aside { device.discard(record, edit) }
@@ -79,45 +79,35 @@ internal class Engine private constructor(private val device: Device) : Fieldgri
 
     override suspend fun correct(record: String, edit: String, visit: Visit) = aside { device.correctVisit(record, edit, visit.given()) }
     override suspend fun correctIdNumber(record: String, edit: String, value: String) = aside { device.correctIdNumber(record, edit, value) }
-    override suspend fun history(limit: Int, after: PageToken?) = aside { device.history(limit.toUInt(), after?.given()).shown() }
+    override suspend fun history(limit: Int, after: PageToken?) = aside { device.history(rows(limit), after?.given()).shown() }
     override suspend fun names() = aside { device.names().shown() }
     override suspend fun syncNow() = aside { device.syncNow().shown() }
     override suspend fun start() = aside { device.start() }
     override suspend fun stop() = aside { device.stop() }
     override suspend fun wake() = aside { device.wake() }
 
-    override fun close() = device.beginShutdown()
+    override fun close() = device.beginShutdown() // The library was ready when the device was opened.
     override suspend fun closeAndWait() = aside { device.shutdown() }
 
     companion object {
         suspend fun open(options: OpenOptions): Fieldgrid = aside {
-            val device = openDevice(OpenRequest(options.path.path, options.key, options.life?.path, options.caPem))
-            Vocabulary.states
+            val device = openDevice(OpenRequest(options.path.path, options.key, options.life?.path, options.caPem, options.startAnew))
             Engine(device)
         }
 
         fun log(most: LogLevel): Flow<LogLine> = lines(most).buffer()
 
         private fun lines(most: LogLevel) = flow {
+            Library.ready()
             org.fieldgrid.ffi.observeLog(most.given()).use { log -> while (true) emit((log.next() ?: break).shown()) }
         }.flowOn(Dispatchers.IO)
     }
 }
 
-/** Words and tables of the engine. Read once, by the time a store is open: asking for them is no work for a main thread. */
-internal object Vocabulary {
-    val states = CaseState.entries.associateWith { org.fieldgrid.ffi.stateWords(it.given()).shown() }
-    val actions = ActionKind.entries.associateWith { org.fieldgrid.ffi.actionWords(it.given()).shown() }
-    val severities = Severity.entries.associateWith { org.fieldgrid.ffi.severityWords(it.given()).shown() }
-    val roles = Role.entries.associateWith { org.fieldgrid.ffi.roleWords(it.given()).shown() }
-    val revealReasons = RevealReason.entries.associateWith { org.fieldgrid.ffi.revealReasonWords(it.given()).shown() }
-    val requires = ActionKind.entries.associateWith { kind -> org.fieldgrid.ffi.requiredFields(kind.given()).map { it.shown() } }
-    val categories = org.fieldgrid.ffi.categories().map { it.shown() }.associateBy(Category::code)
-}
-
 /** Nothing runs on the caller's thread: a first call loads classes, and what comes back has to be read. */
 private suspend fun <T> aside(work: suspend () -> T): T = withContext(Dispatchers.IO) {
     try {
+        Library.ready()
         work()
     } catch (failure: Failure) {
         throw failure.shown()
@@ -127,6 +117,7 @@ private suspend fun <T> aside(work: suspend () -> T): T = withContext(Dispatcher
 /** A watch of the engine as a flow, which gives it back when collecting ends. */
 private fun <W : Disposable, T, S> watching(open: () -> W, next: suspend W.() -> T, shown: T.() -> S): Flow<S> = flow {
     try {
+        Library.ready()
         val watch = open()
         try {
             while (true) emit(watch.next().shown())
@@ -137,3 +128,6 @@ private fun <W : Disposable, T, S> watching(open: () -> W, next: suspend W.() ->
         throw failure.shown()
     }
 }.conflate().flowOn(Dispatchers.IO)
+
+/** How many rows a page may have; the engine's own bound is above. */
+private fun rows(limit: Int) = limit.coerceAtLeast(1).toUInt()

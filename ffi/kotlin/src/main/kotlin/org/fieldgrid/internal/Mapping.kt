@@ -221,12 +221,21 @@ internal fun org.fieldgrid.ffi.DeviceStatus.shown() = DeviceStatus(
     parked = parked.toInt(),
     contactMs = contactMs,
     reportOnly = reportOnly,
+    awaitsApproval = awaitsApproval,
+    wiped = wiped?.shown(),
     leaseLeftMs = leaseLeftMs,
     copied = copied,
     background = background,
     syncing = syncing,
     wait = wait?.shown(),
     nextTryMs = nextTryMs,
+)
+
+internal fun org.fieldgrid.ffi.Wiped.shown() = Wiped(
+    atMs = atMs,
+    received = received.toInt(),
+    keptAside = keptAside.toInt(),
+    lost = lost.toInt(),
 )
 
 internal fun org.fieldgrid.ffi.Names.shown() = Names(
@@ -258,7 +267,7 @@ internal fun ActionFields.given() = GivenFields(
     conclusion = conclusion,
     instruction = instruction,
     duplicateCheck = duplicateCheck,
-    score = score?.toUByte(),
+    score = score?.within(UByte.MAX_VALUE.toInt(), "score")?.toUByte(),
     dueMs = dueMs,
     grid = grid,
     org = org,
@@ -266,8 +275,8 @@ internal fun ActionFields.given() = GivenFields(
     required = required,
     departments = departments,
     targets = targets,
-    maxDays = maxDays?.toUShort(),
-    row = row?.toUByte(),
+    maxDays = maxDays?.within(UShort.MAX_VALUE.toInt(), "max_days")?.toUShort(),
+    row = row?.within(UByte.MAX_VALUE.toInt(), "row")?.toUByte(),
     decision = decision,
     primary = primary,
     source = source,
@@ -307,7 +316,18 @@ internal fun GivenFields.shown() = ActionFields(
 
 internal fun org.fieldgrid.ffi.Place.shown() = Place(address, latitude, longitude, accuracyM?.toInt())
 
-internal fun Place.given() = org.fieldgrid.ffi.Place(address, latitude, longitude, accuracyM?.toUInt())
+internal fun Place.given() = org.fieldgrid.ffi.Place(
+    address,
+    latitude,
+    longitude,
+    accuracyM?.within(Int.MAX_VALUE, "place.accuracy")?.toUInt(),
+)
+
+/** A number that the engine has a narrower type for: cut off, it would be another. */
+private fun Int.within(most: Int, field: String): Int {
+    if (this in 0..most) return this
+    throw FieldgridException.InvalidInput(Words("有一项的数值超出范围，请核对", "A value is out of range; check it"), listOf(field))
+}
 
 internal fun CaseFilter.given() = org.fieldgrid.ffi.CaseFilter(state?.given(), open, mine, assigned, category, area, order.given())
 
@@ -348,6 +368,7 @@ internal fun Failure.shown(): FieldgridException {
         ErrorKind.WRONG_KEY -> FieldgridException.WrongKey(words)
         ErrorKind.NEWER_STORE -> FieldgridException.NewerStore(words)
         ErrorKind.DAMAGED -> FieldgridException.Damaged(words)
+        ErrorKind.LOST -> FieldgridException.Lost(words)
         ErrorKind.IN_USE -> FieldgridException.InUse(words)
         ErrorKind.STORAGE_FULL -> FieldgridException.Storage(words, full = true)
         ErrorKind.STORAGE -> FieldgridException.Storage(words)
@@ -361,10 +382,12 @@ internal fun Failure.shown(): FieldgridException {
         ErrorKind.CLOCK_WRONG -> enrolment(FieldgridException.EnrolmentFailed.Reason.CLOCK_WRONG)
         ErrorKind.SERVER_REFUSED -> enrolment(FieldgridException.EnrolmentFailed.Reason.SERVER_REFUSED)
         ErrorKind.REPORT_ONLY -> FieldgridException.ReportOnly(words)
+        ErrorKind.NOT_APPROVED -> FieldgridException.NotApproved(words)
         ErrorKind.LOCKED -> FieldgridException.Locked(words)
-        ErrorKind.REFUSED -> FieldgridException.Refused(words, refusal.orEmpty())
+        ErrorKind.REFUSED -> FieldgridException.Refused(words, refusal.orEmpty(), fields)
         ErrorKind.NOT_FOUND -> FieldgridException.NotFound(words)
-        ErrorKind.INVALID_INPUT -> FieldgridException.InvalidInput(words)
+        ErrorKind.INVALID_INPUT -> FieldgridException.InvalidInput(words, fields)
+        ErrorKind.INCOMPLETE -> FieldgridException.Incomplete(words, fields)
         ErrorKind.ALREADY_SAVED -> FieldgridException.AlreadySaved(words)
     }
 }
