@@ -28,7 +28,7 @@ class ErrorsTest : Phones() {
     @Test
     fun whatMustNotBeWrittenIsRefusedAtTheFormWithItsField() = day {
         phone("a").use { phone ->
-            lacks("category", "place", "severity", "evidence") { phone.report(ActionFields()) }
+            lacks("category", "place", "evidence") { phone.report(ActionFields()) }
             wrong("category") { phone.report(manhole().copy(category = "9999")) }
             wrong("severity") { phone.report(manhole().copy(severity = Severity.OTHER)) }
             for (no in listOf(999.0, -90.1, Double.NaN, Double.POSITIVE_INFINITY)) wrong("place.latitude") { phone.report(at(no, 107.0)) }
