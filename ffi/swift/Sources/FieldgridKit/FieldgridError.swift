@@ -13,6 +13,9 @@ public enum FieldgridError: Error, Hashable, Sendable {
     /// The store's file, or something in it, cannot be read; it was left as it is.
     case damaged(Words)
 
+    /// The store is gone although this phone had one, and what it had not sent with it. Nothing was changed; ``OpenOptions/startAnew`` begins a new one.
+    case lost(Words)
+
     /// Another process has the store open, or a ``Fieldgrid`` of this one that was not closed.
     case inUse(Words)
 
@@ -31,6 +34,9 @@ public enum FieldgridError: Error, Hashable, Sendable {
     /// Too long without contact: only reports may be made.
     case reportOnly(Words)
 
+    /// The centre has yet to approve this phone: until then it may only report.
+    case notApproved(Words)
+
     /// Too long without contact: households are locked.
     case locked(Words)
 
@@ -40,8 +46,11 @@ public enum FieldgridError: Error, Hashable, Sendable {
     /// The record is not on this phone, or no such edit waits for a decision.
     case notFound(Words)
 
-    /// An id, a code or a key that was given is not one.
-    case invalidInput(Words)
+    /// What was given is not in the right form: a field of a form, an id, a key, a file. `fields` names it, as in `docs/codes.md`.
+    case invalidInput(Words, fields: [String])
+
+    /// The form lacks what is required; `fields` names it, as in `docs/codes.md`.
+    case incomplete(Words, fields: [String])
 
     /// The form has saved something else already, which stands; what was changed in it since was not saved.
     case alreadySaved(Words)
@@ -51,7 +60,7 @@ public enum FieldgridError: Error, Hashable, Sendable {
         switch self {
         case .wrongKey(let words), .newerStore(let words), .damaged(let words), .inUse(let words), .storage(let words, _), .closed(let words),
             .notEnrolled(let words), .enrolmentFailed(let words, _), .reportOnly(let words), .locked(let words), .refused(let words, _),
-            .notFound(let words), .invalidInput(let words), .alreadySaved(let words):
+            .notFound(let words), .invalidInput(let words, _), .incomplete(let words, _), .lost(let words), .notApproved(let words), .alreadySaved(let words):
             words
         }
     }

@@ -15,11 +15,15 @@ public struct OpenOptions: Hashable, Sendable {
     /// Certificates of a private CA to trust beside the public ones, PEM.
     public var caPem: Data?
 
-    public init(path: URL, key: Data, life: URL? = nil, caPem: Data? = nil) {
+    /// Begins a new store where ``life`` tells of one that is gone, instead of ``FieldgridError/lost(_:)``. A store that is there is opened.
+    public var startAnew: Bool
+
+    public init(path: URL, key: Data, life: URL? = nil, caPem: Data? = nil, startAnew: Bool = false) {
         self.path = path
         self.key = key
         self.life = life
         self.caPem = caPem
+        self.startAnew = startAnew
     }
 }
 

@@ -32,6 +32,12 @@ public struct DeviceStatus: Hashable, Sendable {
     /// Too long without contact: reports only, households are locked.
     public var reportOnly: Bool
 
+    /// The centre has yet to approve this phone: until then it may only report.
+    public var awaitsApproval: Bool
+
+    /// What had become of the work when the centre revoked this phone and its store was wiped; until it enrols again.
+    public var wiped: Wiped?
+
     /// How much longer everything may be done without contact; `nil` when it has ended.
     public var leaseLeft: Duration?
 
@@ -61,6 +67,8 @@ public struct DeviceStatus: Hashable, Sendable {
         parked: Int = 0,
         contact: Date? = nil,
         reportOnly: Bool = false,
+        awaitsApproval: Bool = false,
+        wiped: Wiped? = nil,
         leaseLeft: Duration? = nil,
         copied: Bool = false,
         background: Bool = false,
@@ -78,6 +86,8 @@ public struct DeviceStatus: Hashable, Sendable {
         self.parked = parked
         self.contact = contact
         self.reportOnly = reportOnly
+        self.awaitsApproval = awaitsApproval
+        self.wiped = wiped
         self.leaseLeft = leaseLeft
         self.copied = copied
         self.background = background
@@ -204,5 +214,27 @@ public struct LogLine: Hashable, Sendable {
         self.level = level
         self.target = target
         self.text = text
+    }
+}
+
+/// What had become of the phone's work when the centre revoked it and its store was wiped.
+public struct Wiped: Hashable, Sendable {
+    /// When, phone's clock.
+    public var at: Date
+
+    /// Edits and facts that the centre had received.
+    public var received: Int
+
+    /// Those that the centre keeps aside until its administrator decides.
+    public var keptAside: Int
+
+    /// Those that never reached the centre, or were refused.
+    public var lost: Int
+
+    public init(at: Date, received: Int = 0, keptAside: Int = 0, lost: Int = 0) {
+        self.at = at
+        self.received = received
+        self.keptAside = keptAside
+        self.lost = lost
     }
 }

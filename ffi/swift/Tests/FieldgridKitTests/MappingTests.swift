@@ -45,7 +45,8 @@ final class MappingTests: XCTestCase {
         let enrolment = FieldgridFFI.Enrolment(name: text(), role: .auditor, scopes: [text()], org: text(), expiresMs: ms(), server: text())
         let status = FieldgridFFI.DeviceStatus(
             enrolment: enrolment, unsent: UInt32(ms()), again: UInt32(ms()), refused: UInt32(ms()), received: UInt32(ms()), cases: UInt32(ms()),
-            households: UInt32(ms()), parked: UInt32(ms()), contactMs: ms(), reportOnly: true, leaseLeftMs: ms(), copied: false, background: true,
+            households: UInt32(ms()), parked: UInt32(ms()), contactMs: ms(), reportOnly: true, awaitsApproval: true,
+            wiped: FieldgridFFI.Wiped(atMs: ms(), received: UInt32(ms()), keptAside: UInt32(ms()), lost: UInt32(ms())), leaseLeftMs: ms(), copied: false, background: true,
             syncing: false, wait: wait, nextTryMs: ms()
         )
         same(status, FieldgridKit.DeviceStatus(status))

@@ -7,13 +7,14 @@ import FieldgridFFI
 extension FieldgridError {
     init(_ failure: FieldgridFFI.FieldgridError) {
         switch failure {
-        case .Failed(let kind, let given, let refusal):
+        case .Failed(let kind, let given, let refusal, let fields):
             let words = Words(given)
             self = switch kind {
             case .wrongKey: .wrongKey(words)
             case .newerStore: .newerStore(words)
             case .damaged: .damaged(words)
             case .inUse: .inUse(words)
+            case .lost: .lost(words)
             case .storageFull: .storage(words, full: true)
             case .storage: .storage(words, full: false)
             case .closed: .closed(words)
@@ -26,10 +27,12 @@ extension FieldgridError {
             case .clockWrong: .enrolmentFailed(words, reason: .clockWrong)
             case .serverRefused: .enrolmentFailed(words, reason: .serverRefused)
             case .reportOnly: .reportOnly(words)
+            case .notApproved: .notApproved(words)
             case .locked: .locked(words)
             case .refused: .refused(words, reason: refusal ?? "")
             case .notFound: .notFound(words)
-            case .invalidInput: .invalidInput(words)
+            case .invalidInput: .invalidInput(words, fields: fields)
+            case .incomplete: .incomplete(words, fields: fields)
             case .alreadySaved: .alreadySaved(words)
             }
         }

@@ -18,7 +18,9 @@ public final class FieldgridEngine: Fieldgrid {
     ///
     /// - Throws: ``FieldgridError``, for instance ``FieldgridError/wrongKey(_:)``; whatever it is, the file is as it was.
     public static func open(_ options: OpenOptions) async throws -> FieldgridEngine {
-        let request = OpenRequest(path: options.path.path, key: options.key, life: options.life?.path, caPem: options.caPem)
+        let request = OpenRequest(
+            path: options.path.path, key: options.key, life: options.life?.path, caPem: options.caPem, startAnew: options.startAnew
+        )
         return try await told { FieldgridEngine(try await openDevice(request: request)) }
     }
 
@@ -189,7 +191,7 @@ public final class FieldgridEngine: Fieldgrid {
     }
 
     public func wake() async throws {
-        device.wake()
+        try await told { try device.wake() }
     }
 
     public func close() {

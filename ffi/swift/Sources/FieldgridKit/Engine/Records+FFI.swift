@@ -254,6 +254,8 @@ extension DeviceStatus {
             parked: Int(given.parked),
             contact: given.contactMs.map(Date.init(ms:)),
             reportOnly: given.reportOnly,
+            awaitsApproval: given.awaitsApproval,
+            wiped: given.wiped.map(Wiped.init),
             leaseLeft: given.leaseLeftMs.map { .milliseconds($0) },
             copied: given.copied,
             background: given.background,
@@ -261,6 +263,12 @@ extension DeviceStatus {
             wait: given.wait.map(SyncWait.init),
             nextTry: given.nextTryMs.map(Date.init(ms:))
         )
+    }
+}
+
+extension Wiped {
+    init(_ given: FieldgridFFI.Wiped) {
+        self.init(at: Date(ms: given.atMs), received: Int(given.received), keptAside: Int(given.keptAside), lost: Int(given.lost))
     }
 }
 
