@@ -129,7 +129,7 @@ fn a_field_that_is_none_is_named_and_a_tags_words_are_not() {
     let set = |name: &str, value| household(&[HouseholdEdit::Set(name.to_owned(), value)]);
     let of_person = |name: &str, value| household(&[HouseholdEdit::SetPerson(person, name.to_owned(), value)]);
     let text = |text: &str| Value::Text(text.to_owned());
-    assert_eq!(set("adress", text("x")), of(Fault::Unknown, &["adress"]));
+    assert_eq!(set("shoe_size", text("x")), of(Fault::Unknown, &["shoe_size"]));
     assert_eq!(set("tag.", Value::Bool(true)), of(Fault::Unknown, &["tag"]));
     let long = format!("{TAG_PREFIX}{}", "独".repeat(21));
     assert_eq!(of_person(&long, Value::Bool(true)), of(Fault::Unknown, &["person.tag"]));

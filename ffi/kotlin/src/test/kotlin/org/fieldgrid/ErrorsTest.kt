@@ -50,7 +50,7 @@ class ErrorsTest : Phones() {
             val household = phone.addHousehold(household(), listOf(head()))
             val person = assertNotNull(phone.household(household)).persons.single().id
             lacks("grid") { phone.editHousehold(household, FieldEdit("grid" to null)) }
-            wrong("adress") { phone.editHousehold(household, FieldEdit("adress" to "x")) }
+            wrong("shoe_size") { phone.editHousehold(household, FieldEdit("shoe_size" to "x")) }
             wrong("tag") { phone.editHousehold(household, FieldEdit(emptyMap(), mapOf("" to true))) }
             val number = assertFailsWith<FieldgridException.Refused> { phone.setIdNumber(household, person, "6".repeat(3_000)) }
             assertEquals(listOf("id_number"), number.fields)
