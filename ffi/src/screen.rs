@@ -464,6 +464,8 @@ pub struct DeviceStatus {
     pub households: u32,
     /// Records that could not take a change.
     pub parked: u32,
+    /// Places at which the centre signed two contents: its administrator is to be told.
+    pub split_views: u32,
     /// The phone's clock at the last contact, milliseconds since 1970.
     pub contact_ms: Option<i64>,
     /// Reports only, households are locked: too long without contact, or awaiting approval.
@@ -501,6 +503,7 @@ impl From<device::DeviceStatus> for DeviceStatus {
             cases: store.cases,
             households: store.households,
             parked: store.parked,
+            split_views: store.split_views,
             contact_ms: store.contact_ms,
             report_only: enrolment.is_some() && lease_left_ms.is_none(),
             awaits_approval: store.awaits_approval,

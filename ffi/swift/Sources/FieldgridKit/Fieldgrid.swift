@@ -148,6 +148,12 @@ public protocol Fieldgrid: Sendable {
     /// Everything that was typed on this phone, newest first: what it said, where it is, and what can still be done about it.
     func history(page: PageRequest) async throws -> Page<RefusedEdit>
 
+    /// What the centre signed for this phone, as text for a QR code: another phone compares it.
+    func headsNote() async throws -> String
+
+    /// Compares another phone's note with what the centre told this one. A contradiction is kept and sent to the centre.
+    func compare(note: String) async throws -> Compared
+
     /// Names of areas, organisations and people, for pickers. Screens have theirs already.
     func names() async throws -> Names
 

@@ -26,6 +26,9 @@ public struct DeviceStatus: Hashable, Sendable {
     /// Records that could not take a change.
     public var parked: Int
 
+    /// Places at which the centre signed two contents: its administrator is to be told.
+    public var splitViews: Int
+
     /// The phone's clock at the last contact.
     public var contact: Date?
 
@@ -65,6 +68,7 @@ public struct DeviceStatus: Hashable, Sendable {
         cases: Int = 0,
         households: Int = 0,
         parked: Int = 0,
+        splitViews: Int = 0,
         contact: Date? = nil,
         reportOnly: Bool = false,
         awaitsApproval: Bool = false,
@@ -84,6 +88,7 @@ public struct DeviceStatus: Hashable, Sendable {
         self.cases = cases
         self.households = households
         self.parked = parked
+        self.splitViews = splitViews
         self.contact = contact
         self.reportOnly = reportOnly
         self.awaitsApproval = awaitsApproval
@@ -236,5 +241,23 @@ public struct Wiped: Hashable, Sendable {
         self.received = received
         self.keptAside = keptAside
         self.lost = lost
+    }
+}
+
+/// What a comparison with another phone's note came to.
+public struct Compared: Hashable, Sendable {
+    /// Places at which the centre told both phones the same.
+    public var same: Int
+
+    /// Places at which it signed two contents: its administrator is to be told.
+    public var split: Int
+
+    /// Places that this phone has not; the centre is shown them.
+    public var unknown: Int
+
+    public init(same: Int, split: Int, unknown: Int) {
+        self.same = same
+        self.split = split
+        self.unknown = unknown
     }
 }

@@ -222,6 +222,11 @@ public final class FakeFieldgrid: Fieldgrid, @unchecked Sendable {
         try await setIdNumber(household: record, person: person, value, form: nil)
     }
 
+    /// No centre signed anything here.
+    public func headsNote() async throws -> String { try look { _ in "FIELDGRID:HEADS:1:80" } }
+
+    public func compare(note: String) async throws -> Compared { try look { _ in Compared(same: 0, split: 0, unknown: 0) } }
+
     public func history(page: PageRequest) async throws -> Page<RefusedEdit> { try look { $0.history().page(page) } }
 
     private func refused(_ world: World, _ record: String, _ edit: String) throws -> RefusedEdit {

@@ -14,7 +14,8 @@ final class MappingTests: XCTestCase {
             dueMs: ms(), updatedMs: ms(), flags: UInt32(ms()), mine: false, assigned: true, delivery: delivery()
         )
         let refused = FieldgridFFI.RefusedEdit(
-            id: text(), record: text(), title: text(), madeMs: ms(), delivery: delivery(), actions: [.finish], mayBeNote: true
+            id: text(), record: text(), title: text(), madeMs: ms(), delivery: delivery(), actions: [.finish], mayBeNote: true,
+            name: words(), fields: said(), household: nil, persons: [:], visit: nil, idNumber: text(), backedUp: true, remedies: [.redo, .correct]
         )
         let entry = FieldgridFFI.HistoryEntry(
             id: text(), kind: .object, role: .city, author: text(), org: text(), own: true, madeMs: ms(), text: text(), fields: said(), effective: false,
@@ -32,7 +33,8 @@ final class MappingTests: XCTestCase {
             id: text(), grid: text(), address: text(), head: text(), phone: text(), persons: UInt32(ms()), care: UInt32(ms()), masked: true, delivery: delivery()
         )
         let visit = FieldgridFFI.VisitRow(
-            id: text(), household: text(), kind: .muster, result: .moved, visitedMs: ms(), nextDueMs: ms(), delivery: delivery()
+            id: text(), household: text(), kind: .muster, result: .moved, visitedMs: ms(), nextDueMs: ms(), delivery: delivery(),
+            needs: text(), persons: [text()], cases: [text()]
         )
         let person = FieldgridFFI.Person(id: text(), name: text(), fields: table(), tags: [text()], care: true, hasIdNumber: false, ended: true)
         let household = FieldgridFFI.HouseholdScreen(
@@ -45,13 +47,14 @@ final class MappingTests: XCTestCase {
         let enrolment = FieldgridFFI.Enrolment(name: text(), role: .auditor, scopes: [text()], org: text(), expiresMs: ms(), server: text())
         let status = FieldgridFFI.DeviceStatus(
             enrolment: enrolment, unsent: UInt32(ms()), again: UInt32(ms()), refused: UInt32(ms()), received: UInt32(ms()), cases: UInt32(ms()),
-            households: UInt32(ms()), parked: UInt32(ms()), contactMs: ms(), reportOnly: true, awaitsApproval: true,
+            households: UInt32(ms()), parked: UInt32(ms()), splitViews: UInt32(ms()), contactMs: ms(), reportOnly: true, awaitsApproval: true,
             wiped: FieldgridFFI.Wiped(atMs: ms(), received: UInt32(ms()), keptAside: UInt32(ms()), lost: UInt32(ms())), leaseLeftMs: ms(), copied: false, background: true,
             syncing: false, wait: wait, nextTryMs: ms()
         )
         same(status, FieldgridKit.DeviceStatus(status))
         let result = FieldgridFFI.SyncResult(
-            wait: wait, entries: UInt64(ms()), refused: UInt64(ms()), sentBytes: UInt64(ms()), receivedBytes: UInt64(ms())
+            wait: wait, entries: UInt64(ms()), refused: UInt64(ms()), sentBytes: UInt64(ms()), receivedBytes: UInt64(ms()),
+            unsent: UInt32(ms()), whyUnsent: words(), aside: UInt32(ms())
         )
         same(result, FieldgridKit.SyncResult(result))
         let names = FieldgridFFI.Names(areas: table(), orgs: table(), people: table())

@@ -173,6 +173,14 @@ public final class FieldgridEngine: Fieldgrid {
         try await told { Page(try await device.history(limit: page.rows, after: page.token)) }
     }
 
+    public func headsNote() async throws -> String {
+        try await told { try await device.headsNote() }
+    }
+
+    public func compare(note: String) async throws -> Compared {
+        try await told { Compared(try await device.compare(note: note)) }
+    }
+
     public func names() async throws -> Names {
         try await told { Names(try await device.names()) }
     }

@@ -252,6 +252,7 @@ extension DeviceStatus {
             cases: Int(given.cases),
             households: Int(given.households),
             parked: Int(given.parked),
+            splitViews: Int(given.splitViews),
             contact: given.contactMs.map(Date.init(ms:)),
             reportOnly: given.reportOnly,
             awaitsApproval: given.awaitsApproval,
@@ -269,6 +270,12 @@ extension DeviceStatus {
 extension Wiped {
     init(_ given: FieldgridFFI.Wiped) {
         self.init(at: Date(ms: given.atMs), received: Int(given.received), keptAside: Int(given.keptAside), lost: Int(given.lost))
+    }
+}
+
+extension Compared {
+    init(_ given: FieldgridFFI.Compared) {
+        self.init(same: Int(given.same), split: Int(given.split), unknown: Int(given.unknown))
     }
 }
 

@@ -155,6 +155,16 @@ interface Fieldgrid : AutoCloseable {
     /** Everything that was typed on this phone, newest first: what it said, where it is, and what can still be done about it. */
     suspend fun history(limit: Int = PAGE, after: PageToken? = null): Page<RefusedEdit>
 
+    /** What the centre signed for this phone, as text for a QR code: another phone compares it. */
+    suspend fun headsNote(): String
+
+    /**
+     * Compares another phone's [headsNote] with what the centre told this one. A contradiction is kept and sent to the centre.
+     *
+     * @throws FieldgridException.InvalidInput it is no note of this centre's signatures.
+     */
+    suspend fun compare(note: String): Compared
+
     /** Names of areas, organisations and people, for pickers. Screens have theirs already. */
     suspend fun names(): Names
 

@@ -393,6 +393,7 @@ data class SyncResult(
  * @property cases Cases on this phone.
  * @property households Households on this phone.
  * @property parked Records that could not take a change.
+ * @property splitViews Places at which the centre signed two contents: its administrator is to be told.
  * @property contactMs The phone's clock at the last contact, milliseconds since 1970.
  * @property reportOnly Reports only, households are locked: too long without contact, or awaiting approval.
  * @property awaitsApproval The centre has yet to approve this phone.
@@ -413,6 +414,7 @@ data class DeviceStatus(
     val cases: Int = 0,
     val households: Int = 0,
     val parked: Int = 0,
+    val splitViews: Int = 0,
     val contactMs: Long? = null,
     val reportOnly: Boolean = false,
     val awaitsApproval: Boolean = false,
@@ -434,6 +436,15 @@ data class DeviceStatus(
  * @property lost Those that never reached the centre, or were refused.
  */
 data class Wiped(val atMs: Long, val received: Int = 0, val keptAside: Int = 0, val lost: Int = 0)
+
+/**
+ * What a comparison with another phone's note came to.
+ *
+ * @property same Places at which the centre told both phones the same.
+ * @property split Places at which it signed two contents: its administrator is to be told.
+ * @property unknown Places that this phone has not; the centre is shown them.
+ */
+data class Compared(val same: Int, val split: Int, val unknown: Int)
 
 /**
  * Names for codes and ids.

@@ -193,6 +193,11 @@ class FakeFieldgrid(enrolled: Boolean = true, private val now: () -> Long = Syst
         setIdNumber(record, person, value)
     }
 
+    /** No centre signed anything here. */
+    override suspend fun headsNote(): String = open().let { "FIELDGRID:HEADS:1:80" }
+
+    override suspend fun compare(note: String): Compared = open().let { Compared(same = 0, split = 0, unknown = 0) }
+
     override suspend fun history(limit: Int, after: PageToken?): Page<RefusedEdit> {
         val world = open()
         val rows = world.typed.asReversed().map { edit ->

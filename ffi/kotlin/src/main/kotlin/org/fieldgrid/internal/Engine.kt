@@ -79,6 +79,10 @@ internal class Engine private constructor(private val device: Device) : Fieldgri
 
     override suspend fun correct(record: String, edit: String, visit: Visit) = aside { device.correctVisit(record, edit, visit.given()) }
     override suspend fun correctIdNumber(record: String, edit: String, value: String) = aside { device.correctIdNumber(record, edit, value) }
+    override suspend fun headsNote() = aside { device.headsNote() }
+
+    override suspend fun compare(note: String) = aside { device.compare(note).shown() }
+
     override suspend fun history(limit: Int, after: PageToken?) = aside { device.history(rows(limit), after?.given()).shown() }
     override suspend fun names() = aside { device.names().shown() }
     override suspend fun syncNow() = aside { device.syncNow().shown() }

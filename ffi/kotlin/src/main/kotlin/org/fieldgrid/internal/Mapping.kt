@@ -219,6 +219,7 @@ internal fun org.fieldgrid.ffi.DeviceStatus.shown() = DeviceStatus(
     cases = cases.toInt(),
     households = households.toInt(),
     parked = parked.toInt(),
+    splitViews = splitViews.toInt(),
     contactMs = contactMs,
     reportOnly = reportOnly,
     awaitsApproval = awaitsApproval,
@@ -236,6 +237,12 @@ internal fun org.fieldgrid.ffi.Wiped.shown() = Wiped(
     received = received.toInt(),
     keptAside = keptAside.toInt(),
     lost = lost.toInt(),
+)
+
+internal fun org.fieldgrid.ffi.Compared.shown() = Compared(
+    same = same.toInt(),
+    split = split.toInt(),
+    unknown = unknown.toInt(),
 )
 
 internal fun org.fieldgrid.ffi.Names.shown() = Names(
