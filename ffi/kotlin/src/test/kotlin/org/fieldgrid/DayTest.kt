@@ -180,7 +180,7 @@ class DayTest : Phones() {
                 assertEquals(setOf(note.id, withdrawal.id), copy.history(2).rows.map { it.id }.toSet())
                 assertEquals(DeliveryState.REFUSED, copy.case(case)?.row?.delivery?.state)
                 assertEquals(withdrawal.id, copy.case(case)?.refused?.single()?.id)
-                assertFailsWith<FieldgridException.ReportOnly> { copy.editHousehold(household, FieldEdit("note" to "再写")) }
+                assertFailsWith<FieldgridException.NotApproved> { copy.editHousehold(household, FieldEdit("note" to "再写")) }
 
                 copy.discard(household, note.id)
                 copy.sendAsNote(case, withdrawal.id)
