@@ -87,6 +87,15 @@ pub(super) fn of_record(db: &Connection, doc: DocId) -> Result<HashSet<Start>, S
     Ok(items.iter().filter_map(|item| item.last_chunk().copied()).collect())
 }
 
+/// The changes of a record that streams brought.
+pub(super) fn brought(db: &Connection, doc: DocId) -> Result<HashSet<Start>, StoreError> {
+    let items = db
+        .prepare_cached("SELECT item FROM arrivals WHERE item > ?1 AND item < ?2")?
+        .query_map(all_of(doc), |row| row.get::<_, Vec<u8>>(0))?
+        .collect::<Result<Vec<_>, _>>()?;
+    Ok(items.iter().filter_map(|item| item.last_chunk().copied()).collect())
+}
+
 /// Between which items those of a record are.
 fn all_of(doc: DocId) -> [Vec<u8>; 2] {
     [doc.as_bytes().to_vec(), [doc.as_bytes().as_slice(), &[0xff; 9]].concat()]

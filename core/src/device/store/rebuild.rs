@@ -4,8 +4,11 @@
 //!
 //! Nothing is sealed while a rebuild is pending, and it waits until every sealed batch has its verdict: what is in flight may be accepted after all.
 
+use std::collections::HashSet;
+
 use rusqlite::{Connection, params};
 
+use super::arrivals::{Start, start};
 use super::author::Renamed;
 use super::document::Document;
 use super::meta::{self, Renew};
@@ -122,7 +125,8 @@ fn redo(db: &Connection, context: &Context, doc: DocId, incarnation: Incarnation
         (None, Some(kind)) => Document::open(db, doc, kind)?,
         (None, None) => return Ok(()),
     };
-    let doubted = arrivals::of_record(db, doc)?;
+    let mut doubted = arrivals::of_record(db, doc)?;
+    doubted.extend(unproved(db, &document, &wanted)?);
     if !doubted.is_empty() {
         document.withdraw(db, &doubted)?;
         document.store(db)?;
@@ -169,6 +173,17 @@ fn redo(db: &Connection, context: &Context, doc: DocId, incarnation: Incarnation
         }
     }
     project::document(db, context, &document, touched)
+}
+
+/// Changes of the base that carry wanted edits and that no stream brought: a receipt put them there,
+/// and it was taken back.
+fn unproved(db: &Connection, document: &Document, wanted: &[OwnRow]) -> Result<HashSet<Start>, StoreError> {
+    let mut carriers: HashSet<Start> = wanted.iter().flat_map(|row| document.carriers(row.edit)).map(start).collect();
+    if !carriers.is_empty() {
+        let brought = arrivals::brought(db, document.id)?;
+        carriers.retain(|change| !brought.contains(change));
+    }
+    Ok(carriers)
 }
 
 /// Runs the intent of a row again, or says how it stands instead.
