@@ -236,3 +236,20 @@ fn a_false_verdict_that_is_taken_back_leaves_nothing_behind() {
         }
     }
 }
+
+/// A receipt alone put the change into the record; no stream ever brought it.
+#[test]
+fn a_receipt_that_is_taken_back_is_no_delivery_when_work_is_done_again() {
+    let (mut town, a, da, home, typed) = day();
+    let (mut liar, lengths) = (town.twin(), town.lengths());
+    liar.moved.push(home.doc);
+    liar.sync(&a, da);
+    assert_eq!(delivery(&a, home.doc), DeliveryState::Received);
+    town.begin_epoch(lengths);
+    let Phone { store, clock, dir } = a;
+    drop(store);
+    let path = dir.path().join("phone.db");
+    std::fs::remove_file(path.with_extension("life")).unwrap();
+    let a = Phone { store: Store::open(&options(&path, &clock)).unwrap(), clock, dir };
+    comes_home(town, &a, da, home, &typed);
+}
