@@ -1,6 +1,6 @@
-//! What came at which place of a stream. When the server takes places back, what came there is in
-//! doubt until it comes again: at the head, what a server showed that now says otherwise is taken
-//! out of the records, so that nothing is written over it and nobody reads it as the centre's word.
+//! Where in its stream each change and fact came. When the server takes places back, everything that
+//! came there is in doubt until it comes again. Once all streams are read to their heads, the rest is
+//! taken out of the records: nobody is to build on it, or to read it as the centre's word.
 
 use std::collections::{BTreeMap, HashSet};
 

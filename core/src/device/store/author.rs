@@ -1,6 +1,5 @@
-//! Work that was done under a grant which the device does not have any more: the server that gave
-//! it was not the town's, or lost it with what its backup lacks. No server that stands there can
-//! take it, so it is done again under the grant that is in force.
+//! Work under a grant that was taken back. A false server gave the grant, or the centre lost it when
+//! it was restored. The centre refuses such work, so it is done again under the grant in force.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -64,13 +63,13 @@ fn is_done_under(command: &[u8], grants: &HashSet<GrantId>) -> Result<bool, Stor
     })
 }
 
-/// What actions are called that were done again under another grant: an action's id is a hash of
-/// its author too.
+/// New ids of actions that were done again under another grant. An action's id is a hash of all of
+/// it, its author included.
 #[derive(Debug, Default)]
 pub(super) struct Renamed(BTreeMap<ActionId, ActionId>);
 
 impl Renamed {
-    /// The command as the author writes it whose grant is in force.
+    /// The command under the author's grant in force, naming earlier actions by their new ids.
     pub(super) fn command(&mut self, command: Command, grants: &HashSet<GrantId>, author: &Author) -> Command {
         match command {
             Command::Act(actions) => Command::Act(actions.into_iter().map(|action| self.action(action, grants, author)).collect()),

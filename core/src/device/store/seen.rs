@@ -1,6 +1,6 @@
-//! What the author of own work had before him. Work that is done again is written over exactly that:
-//! over what a colleague wrote meanwhile it would overrule him, and nobody would learn that the two
-//! never knew of each other.
+//! The changes that an author had seen when he wrote. Work that is done again is written over exactly
+//! these. Written over a colleague's later change as well, it would overrule him, and nobody would
+//! learn that the two never knew of each other.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -53,8 +53,8 @@ pub(super) struct Redone {
 }
 
 impl Redone {
-    /// The changes of the record that the author of a row had seen. Of what is there no more, those
-    /// count that it rested on. None where it is not known what he had seen.
+    /// The changes of the record that the author of a row had seen. A change that is gone is replaced
+    /// by those that it rested on. None where nothing is known of it.
     pub(super) fn seen(&self, db: &Connection, document: &Document, record: &Record, row: &OwnRow) -> Result<Option<Vec<Hash>>, StoreError> {
         let Some(Seen(mut open)) = Seen::stored(document, row)? else {
             return Ok(None);
